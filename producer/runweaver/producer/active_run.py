@@ -1,0 +1,409 @@
+"""A run as an agent holds it while it goes on."""
+
+import inspect
+import json
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
+
+from runweaver.producer.encode import build, encode_body
+from runweaver.shared.decision import DecisionEvaluation, DecisionType, Option
+from runweaver.shared.errors import InvalidArgumentError
+from runweaver.shared.fields import utc_now
+from runweaver.shared.messages import (
+    BaseMessage,
+    DecisionMessage,
+    EdgeMessage,
+    EvaluationMessage,
+    HeartbeatMessage,
+    OutcomeMessage,
+    ProblemMessage,
+    ProducerLeftMessage,
+    RunEndedMessage,
+    RunStartedMessage,
+)
+from runweaver.shared.run import Severity
+
+if TYPE_CHECKING:
+    from runweaver.producer.producer import Producer
+
+_Result = TypeVar("_Result")
+
+EndStatus = Literal["completed", "failed", "cancelled"]
+
+#: Where a decision was taken, in agents that have no graph of nodes.
+DEFAULT_NODE = "agent"
+
+
+class ActiveRun:
+    """Records what happens in one run. Made by `Producer.start_run` and `Producer.join_run`.
+
+    All methods return at once and can be called from any thread. They raise `InvalidArgumentError` for arguments
+    that make no sense, and nothing else.
+
+    As a context manager (`with` or `async with`) a started run ends as completed, or as failed with a critical
+    problem that carries the exception. A joined run is left, not ended.
+    """
+
+    def __init__(self, producer: "Producer", run_id: str, *, joined: bool) -> None:
+        #: Names this run everywhere. Another process can join it with this.
+        self.run_id = run_id
+        self._producer = producer
+        self._joined = joined
+        self._has_ended = False
+        self._reset()
+
+    def _reset(self) -> None:
+        """Begin to count anew: at first, and in a forked child, which is another producer."""
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._declared = 0
+        self._envelopes: dict[str, bytes] = {}
+
+    def decide(
+        self,
+        intent: str,
+        options: Sequence[Option | Mapping[str, Any]],
+        chosen: str | None,
+        reasoning: str = "",
+        *,
+        node_id: str = DEFAULT_NODE,
+        decision_type: DecisionType | str = DecisionType.CUSTOM,
+        active_constraints: Sequence[str] = (),
+        input_context: Mapping[str, Any] | None = None,
+        decision_id: str | None = None,
+    ) -> str:
+        """Record a decision.
+
+        Args:
+            intent: what the agent wanted to find out or achieve.
+            options: what it could have done; each needs an `id` and a `description`.
+            chosen: the id of the option that it took, or none.
+            reasoning: why.
+            node_id: where in the agent's graph this happened.
+            decision_type: see `DecisionType`.
+            active_constraints: what it had to obey.
+            input_context: what it knew.
+            decision_id: its id, where it has one already (a tool call's, say).
+
+        Returns:
+            The decision's id, for `record_outcome`.
+        """
+        decision_id = decision_id if decision_id is not None else self._producer._new_id("dec")  # noqa: SLF001
+        fields = {
+            "id": decision_id,
+            "timestamp": utc_now(),
+            "node_id": node_id,
+            "intent": intent,
+            "options": options,
+            "chosen_option_id": chosen,
+            **_given(
+                decision_type=decision_type if decision_type != DecisionType.CUSTOM else None,
+                reasoning=reasoning,
+                active_constraints=active_constraints,
+                input_context=input_context,
+            ),
+        }
+        message = build(DecisionMessage, {"run_id": self.run_id, "decision": fields})
+        if chosen is not None and message.decision.chosen_option is None:
+            known = ", ".join(option.id for option in message.decision.options) or "there are none"
+            raise InvalidArgumentError(f"chosen: {chosen!r} is not the id of one of the options ({known})")
+        self._record(message)
+        return decision_id
+
+    def record_outcome(
+        self,
+        decision_id: str,
+        success: bool,  # noqa: FBT001 - the fixed signature
+        *,
+        result: Any = None,
+        error: str | None = None,
+        summary: str = "",
+        tokens_used: float = 0,
+        latency_ms: float = 0,
+        state_changes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record what came of a decision. Recorded again, the latest counts.
+
+        Args:
+            decision_id: what `decide` returned, here or in another process.
+            success: whether it did what was intended.
+            result: anything; what JSON does not know is told by its `repr`.
+            error: what went wrong.
+            summary: one line for the Builder.
+            tokens_used: how many tokens it took.
+            latency_ms: how long it took, in milliseconds.
+            state_changes: what is different now.
+        """
+        fields = {
+            "success": success,
+            "timestamp": utc_now(),
+            **_given(
+                result=result,
+                error=error,
+                summary=summary,
+                tokens_used=tokens_used,
+                latency_ms=latency_ms,
+                state_changes=state_changes,
+            ),
+        }
+        self._record(build(OutcomeMessage, {"run_id": self.run_id, "decision_id": decision_id, "outcome": fields}))
+
+    @overload
+    def decide_and_execute(
+        self,
+        intent: str,
+        options: Sequence[Option | Mapping[str, Any]],
+        chosen: str | None,
+        reasoning: str,
+        executor: Callable[[], Awaitable[_Result]],
+        **details: Any,
+    ) -> Awaitable[tuple[str, _Result]]: ...
+
+    @overload
+    def decide_and_execute(
+        self,
+        intent: str,
+        options: Sequence[Option | Mapping[str, Any]],
+        chosen: str | None,
+        reasoning: str,
+        executor: Callable[[], _Result],
+        **details: Any,
+    ) -> tuple[str, _Result]: ...
+
+    def decide_and_execute(
+        self,
+        intent: str,
+        options: Sequence[Option | Mapping[str, Any]],
+        chosen: str | None,
+        reasoning: str,
+        executor: Callable[[], Any],
+        **details: Any,
+    ) -> Any:
+        """Record a decision, do it, and record what came of it and how long it took.
+
+        An exception of the executor is recorded as a failure, and goes on to the caller.
+
+        Args:
+            intent, options, chosen, reasoning, details: as for `decide`.
+            executor: does what was decided; takes nothing. It may be async: then await what this returns.
+
+        Returns:
+            The decision's id and what the executor returned.
+        """
+        decision_id = self.decide(intent, options, chosen, reasoning, **details)
+        started_at = utc_now()
+        try:
+            result = executor()
+        except Exception as error:
+            self._record_failure(decision_id, error, started_at)
+            raise
+        if inspect.isawaitable(result):
+            return self._finish_async(decision_id, cast(Awaitable[Any], result), started_at)
+        self._record_success(decision_id, result, started_at)
+        return decision_id, result
+
+    def quick_decision(self, intent: str, action: str, reasoning: str = "", *, node_id: str = DEFAULT_NODE) -> str:
+        """Record a decision that had no alternative.
+
+        Returns:
+            The decision's id, for `record_outcome`.
+        """
+        return self.decide(intent, [{"id": "action", "description": action}], "action", reasoning, node_id=node_id)
+
+    def evaluate(
+        self,
+        decision_id: str,
+        *,
+        outcome_quality: float = 1.0,
+        goal_aligned: bool = True,
+        alignment_score: float = 1.0,
+        better_option_existed: bool = False,
+        better_option_id: str | None = None,
+        why_better: str | None = None,
+        contributed_to_success: bool | None = None,
+        explanation: str = "",
+    ) -> None:
+        """Judge a decision after the fact: see `DecisionEvaluation`. The latest judgement counts."""
+        fields = {
+            "outcome_quality": outcome_quality,
+            "goal_aligned": goal_aligned,
+            "alignment_score": alignment_score,
+            "better_option_existed": better_option_existed,
+            **_given(
+                better_option_id=better_option_id,
+                why_better=why_better,
+                contributed_to_success=contributed_to_success,
+                explanation=explanation,
+            ),
+        }
+        self._record_now(EvaluationMessage, decision_id=decision_id, evaluation=fields)
+
+    def report_problem(
+        self,
+        severity: Severity,
+        description: str,
+        *,
+        root_cause: str | None = None,
+        decision_id: str | None = None,
+        suggested_fix: str | None = None,
+    ) -> str:
+        """Record that something went wrong.
+
+        Args:
+            severity: `critical`, `warning` or `minor`.
+            description: what went wrong.
+            root_cause: why.
+            decision_id: the decision that it belongs to.
+            suggested_fix: what could be done about it.
+
+        Returns:
+            The problem's id.
+        """
+        problem_id = self._producer._new_id("prob")  # noqa: SLF001
+        fields = {
+            "id": problem_id,
+            "timestamp": utc_now(),
+            "severity": severity,
+            "description": description,
+            **_given(root_cause=root_cause, decision_id=decision_id, suggested_fix=suggested_fix),
+        }
+        self._record(build(ProblemMessage, {"run_id": self.run_id, "problem": fields}))
+        return problem_id
+
+    def traverse(self, source: str, target: str) -> None:
+        """Record that the run went from one node to another."""
+        self._record(
+            build(EdgeMessage, {"run_id": self.run_id, "source": source, "target": target, "at": utc_now()})
+        )
+
+    def heartbeat(self) -> None:
+        """Say that the run is alive, for instance before a long call."""
+        self._record_now(HeartbeatMessage)
+
+    def end(
+        self,
+        status: EndStatus = "completed",
+        *,
+        output_data: Mapping[str, Any] | None = None,
+        narrative: str = "",
+    ) -> None:
+        """End the run. It will be summarised as soon as all messages of all its producers are there.
+
+        Args:
+            status: `completed`, `failed` or `cancelled`.
+            output_data: what the run produced.
+            narrative: its story; absent: one is made from what was recorded.
+        """
+        self._declare(
+            RunEndedMessage,
+            status=status,
+            ended_at=utc_now(),
+            **_given(output_data=output_data, narrative=narrative),
+        )
+        self._has_ended = True
+
+    def leave(self) -> None:
+        """Say how many messages this process sent for the run, without ending it: others go on."""
+        self._declare(ProducerLeftMessage, sent_at=utc_now())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self.report_problem("critical", _describe(error), root_cause=_origin(error))
+        if self._has_ended:
+            return
+        if self._joined:
+            self.leave()
+        else:
+            # What is not an Exception (Ctrl-C, a cancelled task) stops a run from outside.
+            self.end("completed" if error is None else "failed" if isinstance(error, Exception) else "cancelled")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def _start(self, **fields: Any) -> None:
+        self._record(build(RunStartedMessage, {"run_id": self.run_id, "started_at": utc_now(), **fields}))
+
+    def _leave_unless_declared(self) -> None:
+        if self._sent > self._declared:
+            self.leave()
+
+    async def _finish_async(
+        self, decision_id: str, awaitable: Awaitable[_Result], started_at: datetime
+    ) -> tuple[str, _Result]:
+        try:
+            result = await awaitable
+        except Exception as error:
+            self._record_failure(decision_id, error, started_at)
+            raise
+        self._record_success(decision_id, result, started_at)
+        return decision_id, result
+
+    def _record_success(self, decision_id: str, result: Any, started_at: datetime) -> None:
+        self.record_outcome(decision_id, success=True, result=result, latency_ms=_milliseconds_since(started_at))
+
+    def _record_failure(self, decision_id: str, error: Exception, started_at: datetime) -> None:
+        self.record_outcome(
+            decision_id, success=False, error=_describe(error), latency_ms=_milliseconds_since(started_at)
+        )
+
+    def _record_now(self, kind: type[EvaluationMessage | HeartbeatMessage], **fields: Any) -> None:
+        self._record(build(kind, {"run_id": self.run_id, "sent_at": utc_now(), **fields}))
+
+    def _declare(self, kind: type[RunEndedMessage | ProducerLeftMessage], **fields: Any) -> None:
+        """Send a message that says how many were sent, itself included: nothing may come in between."""
+        with self._lock:
+            sent = self._sent + 1
+            message = build(kind, {"run_id": self.run_id, "sent": sent, **fields})
+            body = encode_body(message, self._producer.max_message_bytes)
+            self._put(message, body)
+            self._declared = sent
+
+    def _record(self, message: RunStartedMessage | BaseMessage) -> None:
+        body = encode_body(message, self._producer.max_message_bytes)
+        with self._lock:
+            self._put(message, body)
+
+    def _put(self, message: BaseMessage, body: bytes) -> None:
+        # The number is taken only when nothing can fail any more: a gap would look like a lost message.
+        kind = str(type(message).model_fields["type"].default)
+        envelope = self._envelopes.get(kind)
+        if envelope is None:
+            envelope = self._envelopes[kind] = self._envelope(kind)
+        self._producer._put(b'%b%d,%b' % (envelope, self._sent, body[1:]))  # noqa: SLF001
+        self._sent += 1
+
+    def _envelope(self, kind: str) -> bytes:
+        head = {"type": kind, "run_id": self.run_id, "producer": self._producer.name}
+        return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"seq":'
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Only what says something: the rest is the schema's default anyway, and would cost bytes a million times."""
+    return {name: value for name, value in fields.items() if value or value is False}
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _origin(error: BaseException) -> str | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"raised in {frames[-1].name} ({frames[-1].filename}:{frames[-1].lineno})" if frames else None
+
+
+def _milliseconds_since(moment: datetime) -> float:
+    return (utc_now() - moment).total_seconds() * 1000

@@ -1,0 +1,83 @@
+"""From an agent's arguments to the bytes of a message: validated and encoded on the caller's thread."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from runweaver.shared.errors import InvalidArgumentError
+from runweaver.shared.messages import BaseMessage
+
+_MessageT = TypeVar("_MessageT", bound=BaseMessage)
+
+#: What a message can do without when it is too large: what the agent read and produced, not what it decided.
+_SHEDDABLE: Final = frozenset({"input_data", "output_data", "input_context", "state_changes", "result"})
+
+#: The envelope's own fields, and room for `type`, `producer` and `seq`.
+_ENVELOPE_BYTES: Final = 1024
+
+
+def build(kind: type[_MessageT], fields: Mapping[str, Any]) -> _MessageT:
+    """Validate what an agent gave.
+
+    Raises:
+        InvalidArgumentError: it says which argument, and what is wrong with it.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}, got {p['input']!r:.100}" for p in error.errors()]
+        raise InvalidArgumentError("; ".join(told)) from None
+
+
+def encode_body(message: BaseMessage, max_bytes: int) -> bytes:
+    """The message's JSON without its envelope (who sends it, about which run): `{"decision":{…}}`.
+
+    Values that JSON does not know are told by their `repr`: an agent's odd object is no reason to stop the agent.
+
+    Raises:
+        InvalidArgumentError: it refers to itself, or stays too large after its payload was shed.
+    """
+    body = _to_json(message)
+    if len(body) + _ENVELOPE_BYTES <= max_bytes:
+        return body
+    body = _without_payload(body)
+    if len(body) + _ENVELOPE_BYTES <= max_bytes:
+        return body
+    raise InvalidArgumentError(
+        f"the message has {len(body):,} bytes even without its payload, at most {max_bytes:,} can be sent: "
+        "shorten its texts"
+    )
+
+
+def _to_json(message: BaseMessage) -> bytes:
+    try:
+        return message.__pydantic_serializer__.to_json(
+            message, exclude={"run_id"}, exclude_unset=True, fallback=_fallback
+        )
+    except (PydanticSerializationError, ValueError):
+        return _to_json_slowly(message)
+
+
+def _to_json_slowly(message: BaseMessage) -> bytes:
+    """For what the fast encoder refuses, such as half a character that a language model left at the end of a text."""
+    try:
+        fields = message.model_dump(exclude={"run_id"}, exclude_unset=True, fallback=_fallback)
+        return json.dumps(fields, default=_fallback, ensure_ascii=False, skipkeys=True).encode(errors="replace")
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise InvalidArgumentError(f"an argument cannot be written as JSON: {error}") from None
+
+
+def _fallback(value: object) -> str:
+    isoformat = getattr(value, "isoformat", None)
+    return str(isoformat()) if callable(isoformat) else repr(value)
+
+
+def _without_payload(body: bytes) -> bytes:
+    fields = json.loads(body)
+    for holder in (fields, *(value for value in fields.values() if isinstance(value, dict))):
+        for name in _SHEDDABLE & holder.keys():
+            holder[name] = {"shed_bytes": len(json.dumps(holder[name]))}
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()

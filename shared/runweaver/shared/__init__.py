@@ -1,0 +1,67 @@
+"""What all parts of Runweaver share: schemas, messages, the fold, keys, settings, connections and errors."""
+
+from runweaver.shared.connection import check_server, connect
+from runweaver.shared.decision import Decision, DecisionEvaluation, DecisionType, Option, Outcome
+from runweaver.shared.errors import (
+    AccessRefusedError,
+    ArchiveExpiredError,
+    InvalidArgumentError,
+    InvalidCursorError,
+    InvalidMessageError,
+    MissingExtraError,
+    RunweaverError,
+    ServerError,
+    ServerTooOldError,
+    ServerUnreachableError,
+    SettingsError,
+)
+from runweaver.shared.fold import fold
+from runweaver.shared.keys import Keys
+from runweaver.shared.messages import Message, identity_of, parse_message
+from runweaver.shared.run import (
+    Completeness,
+    Problem,
+    ProducerCompleteness,
+    Run,
+    RunMetrics,
+    RunStatus,
+)
+from runweaver.shared.settings import FinalizerSettings, ProducerSettings, ServerSettings, WorkerSettings
+from runweaver.shared.summary import RunSummary
+
+__all__ = [
+    "AccessRefusedError",
+    "ArchiveExpiredError",
+    "Completeness",
+    "Decision",
+    "DecisionEvaluation",
+    "DecisionType",
+    "FinalizerSettings",
+    "InvalidArgumentError",
+    "InvalidCursorError",
+    "InvalidMessageError",
+    "Keys",
+    "Message",
+    "MissingExtraError",
+    "Option",
+    "Outcome",
+    "Problem",
+    "ProducerCompleteness",
+    "ProducerSettings",
+    "Run",
+    "RunMetrics",
+    "RunStatus",
+    "RunSummary",
+    "RunweaverError",
+    "ServerError",
+    "ServerSettings",
+    "ServerTooOldError",
+    "ServerUnreachableError",
+    "SettingsError",
+    "WorkerSettings",
+    "check_server",
+    "connect",
+    "fold",
+    "identity_of",
+    "parse_message",
+]

@@ -1,0 +1,105 @@
+"""A run as it lies in Redis: the archive of what was summarised, and the live messages that came since.
+
+The archive is a zstandard frame around lines of text, so that `zstd -d` shows what it holds: a JSON header, then for
+each message its identity, a tab, and its JSON.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import zstandard
+
+from runweaver.shared.fold import fold
+from runweaver.shared.messages import parse_message
+from runweaver.shared.run import Run, RunStatus
+
+_FORMAT: Final = 1
+_COMPRESSION_LEVEL: Final = 3
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The message set behind a summary."""
+
+    #: Each message's JSON, without line breaks, under its identity.
+    messages: Mapping[str, bytes] = field(default_factory=dict)
+    #: Of the summary that was made from it; 0 where there is none yet.
+    revision: int = 0
+    #: Whether it was summarised because the run had fallen silent.
+    stuck: bool = False
+    #: How many messages of each producer the first summary of the ended run had; none while it has not ended.
+    on_time: Mapping[str, int] | None = None
+
+    def pack(self) -> bytes:
+        """The bytes to keep in Redis. The same archive gives the same bytes."""
+        header = {"format": _FORMAT, "revision": self.revision, "stuck": self.stuck, "on_time": self.on_time}
+        lines = [json.dumps(header).encode()]
+        for identity, raw in sorted(self.messages.items()):
+            lines.append(identity.encode() + b"\t" + raw)
+        return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(b"\n".join(lines))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Archive":
+        """Read what `pack` wrote."""
+        header_line, *lines = zstandard.ZstdDecompressor().decompress(packed).split(b"\n")
+        header = json.loads(header_line)
+        messages = {}
+        for line in lines:
+            identity, _, raw = line.partition(b"\t")
+            messages[identity.decode()] = raw
+        return cls(messages, header["revision"], header["stuck"], header["on_time"])
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """All that Redis holds of a run, read in one step."""
+
+    run_id: str
+    archive: Archive
+    #: Messages that came since the archive was written, each under its identity.
+    live: Mapping[str, bytes]
+
+    @classmethod
+    def read(cls, run_id: str, live: Mapping[bytes, bytes], packed: bytes | None) -> "StoredRun":
+        """Make it from the replies to `HGETALL` of the live set and `GET` of the archive."""
+        return cls(
+            run_id,
+            Archive.unpack(packed) if packed is not None else Archive(),
+            # A line break in valid JSON can only be white space between its parts, and the archive has lines.
+            {identity.decode(): raw.replace(b"\n", b" ") for identity, raw in live.items()},
+        )
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is there."""
+        return bool(self.live or self.archive.messages)
+
+    @cached_property
+    def messages(self) -> Mapping[str, bytes]:
+        """The whole set. A message that is in both places is one message."""
+        return {**self.archive.messages, **self.live}
+
+    @cached_property
+    def has_news(self) -> bool:
+        """Whether the set has grown since it was archived: messages that merely came again are no news."""
+        return any(self.archive.messages.get(identity) != raw for identity, raw in self.live.items())
+
+    def fold(self) -> Run:
+        """The run as it stands: what the finalizer summarises, and what a live view shows."""
+        # The worker checked the sizes when it took them in; a limit lowered since must not undo that.
+        messages = {identity: parse_message(raw, max_bytes=len(raw)) for identity, raw in self.messages.items()}
+        run = fold(self.run_id, messages, on_time=self.archive.on_time)
+        return run.as_stuck() if self.archive.stuck and not self.has_news else run
+
+    def archive_for(self, run: Run) -> Archive:
+        """The archive behind the summary of `run`, which was folded from this: a new one only where there is news."""
+        stuck = run.status is RunStatus.STUCK
+        if not self.has_news and self.archive.revision and self.archive.stuck == stuck:
+            return self.archive
+        on_time = self.archive.on_time
+        if on_time is None and run.has_ended:
+            on_time = {name: producer.received for name, producer in run.completeness.producers.items()}
+        return Archive(self.messages, self.archive.revision + 1, stuck, on_time)

@@ -1,0 +1,123 @@
+"""The one place that makes connections, and that turns the driver's errors into ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ConnectionError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
+from redis.retry import Retry
+
+from runweaver.shared.errors import (
+    AccessRefusedError,
+    ServerError,
+    ServerTooOldError,
+    ServerUnreachableError,
+    SettingsError,
+)
+
+#: XAUTOCLAIM, ZMSCORE and the exclusive ranges of streams came with it.
+MINIMUM_SERVER: Final = (6, 2)
+
+#: What may block on the server for some seconds needs a socket that waits longer.
+SOCKET_MARGIN_S: Final = 5.0
+
+_CONNECT_TIMEOUT_S: Final = 5.0
+_BACKOFF_BASE_S: Final = 0.05
+_BACKOFF_CAP_S: Final = 2.0
+
+
+def connect(url: str, *, name: str, blocks_for_s: float = 0.0, retries: int = 3) -> Redis:
+    """A client for this URL. It connects when it is first used.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`, as redis-py takes it (TLS options go into the query).
+        name: what `CLIENT LIST` shows.
+        blocks_for_s: how long a command of this client may block on the server.
+        retries: how often a command is sent again after a broken connection; 0 where the caller sees to that.
+
+    Raises:
+        SettingsError: the URL is none.
+    """
+    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
+    try:
+        return Redis.from_url(
+            url,
+            client_name=f"runweaver-{name}",
+            socket_timeout=blocks_for_s + SOCKET_MARGIN_S,
+            socket_connect_timeout=_CONNECT_TIMEOUT_S,
+            retry=Retry(backoff, retries),
+        )
+    except ValueError as error:
+        raise SettingsError(
+            f"the Redis URL {redact(url)!r} cannot be used: {error}. It looks like redis://user:password@host:6379/0"
+        ) from None
+
+
+def check_server(client: Redis, url: str) -> None:
+    """Make sure that a server answers, lets us in, and is new enough.
+
+    Raises:
+        ServerError: it does not; the text says what to do.
+    """
+    with server_errors(url):
+        version = str(client.info("server")["redis_version"])
+        if tuple(map(int, version.split(".")[:2])) < MINIMUM_SERVER:
+            raise ServerTooOldError(
+                f"the server at {redact(url)} is Redis {version}: at least 6.2 (or any Valkey) is needed, upgrade it"
+            )
+
+
+@contextmanager
+def server_errors(url: str) -> Iterator[None]:
+    """Inside, errors of the driver become `ServerError`s that say what to do."""
+    try:
+        yield
+    except RedisError as error:
+        raise _translated(error, redact(url)) from error
+
+
+def concerns_one_key(error: Exception) -> bool:
+    """Whether a key holds something else than we keep there. Any other error will meet every key."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+
+
+def redact(url: str) -> str:
+    """The URL without its password and its options, fit for logs and messages."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}@" if parts.username else ""
+    except ValueError:
+        return "(not a URL)"
+    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
+
+
+def _translated(error: RedisError, where: str) -> ServerError:
+    text = str(error)
+    if isinstance(error, AuthenticationError | AuthorizationError) or text.startswith(("NOAUTH", "WRONGPASS")):
+        return AccessRefusedError(
+            f"the server at {where} refused the user or the password ({text}): correct them in the URL"
+        )
+    if isinstance(error, NoPermissionError):
+        return AccessRefusedError(f"the user at {where} may not do this ({text}): give it the right, or use another")
+    if isinstance(error, BusyLoadingError):
+        return ServerUnreachableError(f"the server at {where} is still loading its data: try again in a moment")
+    if isinstance(error, ConnectionError | TimeoutError):
+        return ServerUnreachableError(
+            f"no Redis answers at {where} ({text}): start one there, or set RUNWEAVER_REDIS_URL to where it is"
+        )
+    if isinstance(error, ResponseError) and "unknown command" in text.lower():
+        return ServerTooOldError(f"the server at {where} lacks a command ({text}): at least Redis 6.2 is needed")
+    return ServerError(f"the server at {where} answered with an error: {text}")

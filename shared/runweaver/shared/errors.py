@@ -1,0 +1,75 @@
+"""Every error that Runweaver raises on purpose.
+
+    RunweaverError
+    ├── SettingsError             a setting or an environment variable makes no sense
+    ├── InvalidArgumentError      an agent's call was given something that cannot be sent (also a ValueError)
+    ├── InvalidMessageError       bytes that are not a message of the protocol
+    ├── ServerError               what Redis (or Valkey) does not do for us
+    │   ├── ServerUnreachableError    nobody answers, or the connection broke
+    │   ├── AccessRefusedError        wrong password, or a user that may not do this
+    │   └── ServerTooOldError         it answers, but lacks commands that we need
+    ├── ArchiveExpiredError       the summary is still there, the full run is not
+    ├── InvalidCursorError        a cursor that no list call handed out
+    └── MissingExtraError         an optional part is not installed
+
+The errors of the redis driver do not leave this library: the edge that talks to the server translates them.
+"""
+
+
+class RunweaverError(Exception):
+    """The root: `except RunweaverError` catches everything that this library raises on purpose."""
+
+
+class SettingsError(RunweaverError):
+    """A setting makes no sense. The text names the variable, its value and what is allowed."""
+
+
+class InvalidArgumentError(RunweaverError, ValueError):
+    """An agent's call was given something that cannot be sent. Nothing was recorded."""
+
+
+class InvalidMessageError(RunweaverError):
+    """Bytes that are not a message of the protocol.
+
+    `code` is one short word for counting (`too-large`, `not-json`, `unknown-type`, `invalid`), the text says what and where.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class ServerError(RunweaverError):
+    """The server does not do what we need. The text says what to do about it.
+
+    To wait for a server that is away:
+
+        try:
+            summaries.get(run_id)
+        except ServerError:
+            ...  # try again later
+    """
+
+
+class ServerUnreachableError(ServerError):
+    """Nobody answers at the address, or the connection broke on the way."""
+
+
+class AccessRefusedError(ServerError):
+    """The server wants another user or password, or the user may not do this."""
+
+
+class ServerTooOldError(ServerError):
+    """The server answers but is older than Redis 6.2."""
+
+
+class ArchiveExpiredError(RunweaverError):
+    """The run's summary is still kept, its messages are not: there is no full `Run` to load any more."""
+
+
+class InvalidCursorError(RunweaverError, ValueError):
+    """A cursor that no list call handed out."""
+
+
+class MissingExtraError(RunweaverError):
+    """An optional part is not installed. The text names the extra to install."""

@@ -1,0 +1,170 @@
+"""A Run is a fold over a set of messages.
+
+Pure: no I/O and no clock. The set alone decides: in which order the messages came, how often, and through how many
+workers, makes no difference. Where several messages speak of the same thing, the time that they carry decides, and
+where that is the same, their identity.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from runweaver.shared.completeness import measure_completeness
+from runweaver.shared.decision import Decision, DecisionEvaluation, Outcome
+from runweaver.shared.messages import (
+    BaseMessage,
+    DecisionMessage,
+    EdgeMessage,
+    EvaluationMessage,
+    OutcomeMessage,
+    ProblemMessage,
+    RunEndedMessage,
+    RunStartedMessage,
+    order_of,
+)
+from runweaver.shared.run import UNKNOWN_GOAL, Problem, Run, RunMetrics, RunStatus
+
+_Value = TypeVar("_Value")
+
+#: Sorts messages by time, and at the same time by identity.
+_Moment = tuple[datetime, tuple[str, int]]
+
+
+def fold(run_id: str, messages: Mapping[str, BaseMessage], *, on_time: Mapping[str, int] | None = None) -> Run:
+    """Make the run that these messages tell of.
+
+    Args:
+        run_id: whose messages they are.
+        messages: each under its identity; at least one.
+        on_time: how many messages of each producer the first summary of the ended run had, where there was one:
+            what came since is late.
+
+    Takes time in proportion to the number of messages (and sorts what has an order).
+    """
+    gathered = _Gathered()
+    for identity, message in messages.items():
+        gathered.add(message, (message.time, order_of(identity)))
+    decisions, unmatched = gathered.joined_decisions()
+    start, end = gathered.start, gathered.end
+    return Run(
+        id=run_id,
+        goal_id=start.goal_id if start else UNKNOWN_GOAL,
+        goal_description=start.goal_description if start else "",
+        input_data=start.input_data if start else {},
+        tags=start.tags if start else [],
+        started_at=start.started_at if start else gathered.first_at,
+        status=RunStatus(end.status) if end else RunStatus.RUNNING,
+        completed_at=end.ended_at if end else None,
+        output_data=end.output_data if end else {},
+        narrative=end.narrative if end else "",
+        decisions=decisions,
+        problems=gathered.problems.in_order(),
+        metrics=_metrics(decisions, gathered.edges_in_order()),
+        last_activity_at=gathered.last_at,
+        completeness=measure_completeness(messages, on_time),
+        unmatched_outcomes=unmatched,
+    )
+
+
+class _Latest(dict[str, tuple[_Moment, _Value]]):
+    """For each id, the value with the latest moment."""
+
+    def offer(self, key: str, moment: _Moment, value: _Value) -> None:
+        held = self.get(key)
+        if held is None or moment > held[0]:
+            self[key] = (moment, value)
+
+    def in_order(self) -> list[_Value]:
+        return [value for _, value in sorted(self.values(), key=lambda held: held[0])]
+
+
+class _Gathered:
+    """What has been heard so far: for each thing that can be said more than once, the word that counts."""
+
+    def __init__(self) -> None:
+        self._start: tuple[_Moment, RunStartedMessage] | None = None
+        self._end: tuple[_Moment, RunEndedMessage] | None = None
+        self.decisions: _Latest[Decision] = _Latest()
+        self.outcomes: _Latest[Outcome] = _Latest()
+        self.evaluations: _Latest[DecisionEvaluation] = _Latest()
+        self.problems: _Latest[Problem] = _Latest()
+        self._edges: dict[str, _Moment] = {}
+        self._times: list[datetime] = []
+
+    def add(self, message: BaseMessage, moment: _Moment) -> None:
+        self._times.append(moment[0])
+        match message:
+            case DecisionMessage(decision=decision):
+                self._add_decision(decision, moment)
+            case OutcomeMessage():
+                self.outcomes.offer(message.decision_id, moment, message.outcome)
+            case EvaluationMessage():
+                self.evaluations.offer(message.decision_id, moment, message.evaluation)
+            case ProblemMessage(problem=problem):
+                self.problems.offer(problem.id, moment, problem)
+            case EdgeMessage():
+                edge = f"{message.source}->{message.target}"
+                self._edges[edge] = min(self._edges.get(edge, moment), moment)
+            case RunStartedMessage():
+                if self._start is None or moment < self._start[0]:
+                    self._start = (moment, message)
+            case RunEndedMessage():
+                if self._end is None or moment > self._end[0]:
+                    self._end = (moment, message)
+
+    def _add_decision(self, decision: Decision, moment: _Moment) -> None:
+        self.decisions.offer(decision.id, moment, decision)
+        # A decision may bring its outcome and evaluation along: they compete with those that come by themselves.
+        if decision.outcome is not None:
+            self.outcomes.offer(decision.id, (decision.outcome.timestamp, moment[1]), decision.outcome)
+        if decision.evaluation is not None:
+            self.evaluations.offer(decision.id, moment, decision.evaluation)
+
+    def joined_decisions(self) -> tuple[list[Decision], list[str]]:
+        """The decisions with their outcomes, and the ids of outcomes that found no decision."""
+        joined = [self._joined(decision) for decision in self.decisions.in_order()]
+        return joined, sorted(decision_id for decision_id in self.outcomes if decision_id not in self.decisions)
+
+    def _joined(self, decision: Decision) -> Decision:
+        outcome = self.outcomes.get(decision.id)
+        evaluation = self.evaluations.get(decision.id)
+        # A copy: the message is the caller's, and folding it again must give the same.
+        return decision.model_copy(
+            update={
+                "outcome": outcome[1] if outcome else None,
+                "evaluation": evaluation[1] if evaluation else None,
+            }
+        )
+
+    def edges_in_order(self) -> list[str]:
+        return sorted(self._edges, key=lambda edge: self._edges[edge])
+
+    @property
+    def start(self) -> RunStartedMessage | None:
+        return self._start[1] if self._start else None
+
+    @property
+    def end(self) -> RunEndedMessage | None:
+        return self._end[1] if self._end else None
+
+    @property
+    def first_at(self) -> datetime:
+        return min(self._times)
+
+    @property
+    def last_at(self) -> datetime:
+        return max(self._times)
+
+
+def _metrics(decisions: list[Decision], edges: list[str]) -> RunMetrics:
+    outcomes = [decision.outcome for decision in decisions if decision.outcome is not None]
+    succeeded = sum(outcome.success for outcome in outcomes)
+    return RunMetrics(
+        total_decisions=len(decisions),
+        successful_decisions=succeeded,
+        failed_decisions=len(outcomes) - succeeded,
+        total_tokens=sum(outcome.tokens_used for outcome in outcomes),
+        total_latency_ms=sum(outcome.latency_ms for outcome in outcomes),
+        nodes_executed=list(dict.fromkeys(decision.node_id for decision in decisions)),
+        edges_traversed=edges,
+    )

@@ -1,0 +1,261 @@
+"""The messages that agents send: one discriminated union, validated from bytes in one step.
+
+A message is told apart by its `type`. Where it names its `producer` and a `seq`, these two are its identity and
+survive a resend; otherwise the identity is the place where it was found in its stream.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from runweaver.shared.decision import Decision, DecisionEvaluation, Outcome
+from runweaver.shared.errors import InvalidMessageError
+from runweaver.shared.fields import Identifier, MAX_SEQUENCE, Schema, Sequence, UtcDatetime, utc_now
+from runweaver.shared.run import Problem
+
+#: A message may have this many bytes, unless the worker is told otherwise.
+MAX_MESSAGE_BYTES: Final = 1024 * 1024
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ERRORS_TOLD: Final = 3
+
+Sent = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+
+
+class BaseMessage(Schema):
+    """What every message has."""
+
+    run_id: Identifier
+    producer: Identifier | None = None
+    seq: Sequence | None = None
+    sent_at: UtcDatetime | None = None
+
+    @property
+    def time(self) -> datetime:
+        """When the thing happened that the message tells of."""
+        raise NotImplementedError
+
+    def timestamps(self) -> "Iterator[tuple[tuple[str, ...], Schema]]":
+        """Where this message's timestamps live: the path in its JSON, and the model that holds the last step."""
+        raise NotImplementedError
+
+
+class _TimedByItself(BaseMessage):
+    """A message whose only time is when it was sent."""
+
+    sent_at: UtcDatetime = Field(default_factory=utc_now)
+
+    @property
+    def time(self) -> datetime:
+        return self.sent_at
+
+    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
+        yield ("sent_at",), self
+
+
+class RunStartedMessage(BaseMessage):
+    """A run began. Of several, the earliest `started_at` wins."""
+
+    type: Literal["run_started"] = "run_started"
+    goal_id: Identifier
+    goal_description: str = ""
+    input_data: dict[str, Any] = Field(default_factory=dict)
+    started_at: UtcDatetime = Field(default_factory=utc_now)
+    tags: list[str] = Field(default_factory=list)
+
+    @property
+    def time(self) -> datetime:
+        return self.started_at
+
+    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
+        yield ("started_at",), self
+
+
+class DecisionMessage(BaseMessage):
+    """The agent chose. Of several with one id, the latest `timestamp` wins."""
+
+    type: Literal["decision"] = "decision"
+    decision: Decision
+
+    @property
+    def time(self) -> datetime:
+        return self.decision.timestamp
+
+    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
+        yield ("decision", "timestamp"), self.decision
+        if self.decision.outcome is not None:
+            yield ("decision", "outcome", "timestamp"), self.decision.outcome
+
+
+class OutcomeMessage(BaseMessage):
+    """What came of a decision, before or after the decision itself arrives. The latest wins."""
+
+    type: Literal["outcome"] = "outcome"
+    decision_id: str = Field(min_length=1)
+    outcome: Outcome
+
+    @property
+    def time(self) -> datetime:
+        return self.outcome.timestamp
+
+    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
+        yield ("outcome", "timestamp"), self.outcome
+
+
+class EvaluationMessage(_TimedByItself):
+    """A decision was judged after the fact. The latest wins."""
+
+    type: Literal["evaluation"] = "evaluation"
+    decision_id: str = Field(min_length=1)
+    evaluation: DecisionEvaluation
+
+
+class ProblemMessage(BaseMessage):
+    """Something went wrong. Of several with one id, the latest `timestamp` wins."""
+
+    type: Literal["problem"] = "problem"
+    problem: Problem
+
+    @property
+    def time(self) -> datetime:
+        return self.problem.timestamp
+
+    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
+        yield ("problem", "timestamp"), self.problem
+
+
+class EdgeMessage(BaseMessage):
+    """The run went from one node to another."""
+
+    type: Literal["edge"] = "edge"
+    source: str = Field(min_length=1)
+    target: str = Field(min_length=1)
+    at: UtcDatetime = Field(default_factory=utc_now)
+
+    @property
+    def time(self) -> datetime:
+        return self.at
+
+    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
+        yield ("at",), self
+
+
+class HeartbeatMessage(_TimedByItself):
+    """A sign of life: a long call is not a stuck run."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+
+
+class ProducerLeftMessage(_TimedByItself):
+    """This producer sent `sent` messages for this run, this one included."""
+
+    type: Literal["producer_left"] = "producer_left"
+    sent: Sent
+
+
+class RunEndedMessage(BaseMessage):
+    """The run is over. Of several, the latest `ended_at` wins. `sent` counts as in `producer_left`."""
+
+    type: Literal["run_ended"] = "run_ended"
+    status: Literal["completed", "failed", "cancelled"]
+    ended_at: UtcDatetime = Field(default_factory=utc_now)
+    output_data: dict[str, Any] = Field(default_factory=dict)
+    narrative: str = ""
+    sent: Sent | None = None
+
+    @property
+    def time(self) -> datetime:
+        return self.ended_at
+
+    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
+        yield ("ended_at",), self
+
+
+Message = Annotated[
+    RunStartedMessage
+    | DecisionMessage
+    | OutcomeMessage
+    | EvaluationMessage
+    | ProblemMessage
+    | EdgeMessage
+    | HeartbeatMessage
+    | ProducerLeftMessage
+    | RunEndedMessage,
+    Field(discriminator="type"),
+]
+
+_ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Message)
+
+
+def parse_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
+    """Read one message.
+
+    Raises:
+        InvalidMessageError: it is too large, no JSON, or not what the protocol says; the text says where.
+    """
+    if len(raw) > max_bytes:
+        raise InvalidMessageError("too-large", f"the message has {len(raw):,} bytes, at most {max_bytes:,} are taken")
+    try:
+        message = _ADAPTER.validate_json(raw)
+    except ValidationError as error:
+        raise _invalid(error) from None
+    if (message.producer is None) != (message.seq is None):
+        raise InvalidMessageError("invalid", "producer and seq go together: send both or neither")
+    return message
+
+
+def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position: int) -> str:
+    """The name under which a message is kept in its run: `<source>#<number>`.
+
+    Without a producer and a seq, the source is the entry and the number its place there. A field's name would not
+    do instead of the place: a stream entry may carry the same field twice. Nor would the entry id without its
+    partition: two streams can hand out the same one. The `|` keeps such a source apart from every producer's name.
+    """
+    if message.producer is not None:
+        return f"{message.producer}#{message.seq}"
+    milliseconds, _, counter = entry_id.partition("-")
+    # Padded, so that identities sort as their entries do.
+    return f"{milliseconds}-{counter:>06}|{partition}#{position}"
+
+
+def order_of(identity: str) -> tuple[str, int]:
+    """Sorts identities as they were sent: by source, then by number (`p#2` before `p#10`)."""
+    source, _, number = identity.rpartition("#")
+    return source, int(number)
+
+
+def entry_time(entry_id: str) -> datetime:
+    """The moment at which the server took in a stream entry."""
+    return _EPOCH + timedelta(milliseconds=int(entry_id.partition("-")[0]))
+
+
+def with_timestamps(raw: bytes, message: BaseMessage, entry_id: str) -> bytes:
+    """The message's JSON as it is to be stored: as received, with absent timestamps filled in from the entry id.
+
+    The worker's clock would not do: the same entry delivered twice must give the same bytes.
+    """
+    absent = [path for path, holder in message.timestamps() if path[-1] not in holder.model_fields_set]
+    if not absent:
+        return raw
+    moment = entry_time(entry_id).isoformat()
+    document = json.loads(raw)
+    for path in absent:
+        holder = document
+        for step in path[:-1]:
+            holder = holder[step]
+        holder[path[-1]] = moment
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _invalid(error: ValidationError) -> InvalidMessageError:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if problems[0]["type"] == "json_invalid":
+        return InvalidMessageError("not-json", problems[0]["msg"])
+    if problems[0]["type"] == "union_tag_invalid":
+        return InvalidMessageError("unknown-type", problems[0]["msg"])
+    told = [f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']}" for problem in problems]
+    more = f" (and {len(told) - _ERRORS_TOLD} more)" if len(told) > _ERRORS_TOLD else ""
+    return InvalidMessageError("invalid", "; ".join(told[:_ERRORS_TOLD]) + more)

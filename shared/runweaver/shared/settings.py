@@ -1,0 +1,94 @@
+"""What can be set, a small object for each role, read once at the edge from `RUNWEAVER_*` and passed inward."""
+
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runweaver.shared.errors import SettingsError
+from runweaver.shared.messages import MAX_MESSAGE_BYTES
+
+DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
+
+_ENVIRONMENT_PREFIX: Final = "RUNWEAVER_"
+_DAY_S: Final = 24 * 60 * 60
+
+Namespace = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
+Seconds = Annotated[float, Field(gt=0)]
+Partitions = Annotated[int, Field(ge=1, le=1024)]
+
+
+class ServerSettings(BaseSettings):
+    """Where the data lies. All that a reader needs."""
+
+    model_config = SettingsConfigDict(env_prefix=_ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
+
+    redis_url: str = DEFAULT_REDIS_URL
+    namespace: Namespace = "rw"
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Read the environment; what is given (and not None) comes before it.
+
+        Raises:
+            SettingsError: it names the variable, its value and what is allowed.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise SettingsError("; ".join(_told(problem) for problem in error.errors())) from None
+
+    @property
+    def names_a_server(self) -> bool:
+        """Whether somebody said which server to use."""
+        return "redis_url" in self.model_fields_set
+
+
+class ProducerSettings(ServerSettings):
+    """For what runs inside an agent."""
+
+    partitions: Partitions = 1
+    max_message_bytes: Annotated[int, Field(ge=1024)] = MAX_MESSAGE_BYTES
+    #: What may wait in memory for a server that is away.
+    buffer_messages: Annotated[int, Field(ge=1)] = 100_000
+    buffer_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+
+
+class JobSettings(ServerSettings):
+    """For those who talk to RQ."""
+
+    #: RQ's server; absent: the same as `redis_url`.
+    jobs_url: str | None = None
+
+    @property
+    def effective_jobs_url(self) -> str:
+        return self.jobs_url or self.redis_url
+
+
+class WorkerSettings(JobSettings):
+    """For a worker."""
+
+    partitions: Partitions = 1
+    max_message_bytes: Annotated[int, Field(ge=1024)] = MAX_MESSAGE_BYTES
+    #: How long an ended run may wait for messages that its producers declared, or did not say that they had sent.
+    settle_s: Seconds = 5.0
+    #: How long a run may be silent before it is summarised as stuck.
+    stuck_after_s: Seconds = 600.0
+    #: How long to gather messages that come after a run was summarised, before it is summarised again.
+    late_after_s: Seconds = 10.0
+    #: How long an entry may lie with a worker before another takes it over.
+    claim_after_s: Seconds = 60.0
+
+
+class FinalizerSettings(JobSettings):
+    """For a finalizer."""
+
+    summary_ttl_s: Annotated[int, Field(ge=1)] = 30 * _DAY_S
+    archive_ttl_s: Annotated[int, Field(ge=1)] = 7 * _DAY_S
+    #: Another narrator, as `module:attribute`; absent: the deterministic one.
+    narrator: str | None = None
+
+
+def _told(problem: Any) -> str:
+    variable = _ENVIRONMENT_PREFIX + "_".join(map(str, problem["loc"])).upper()
+    return f"{variable}={problem['input']!r}: {problem['msg']}"

@@ -1,0 +1,97 @@
+"""What a Builder reads first."""
+
+from typing import Final, Self
+
+from pydantic import Field
+
+from runweaver.shared.fields import Schema, UtcDatetime
+from runweaver.shared.run import Completeness, Run, RunStatus
+
+MAX_KEY_DECISIONS: Final = 5
+MAX_SUCCESSES: Final = 3
+
+#: An evaluated decision of more than this quality is worth telling.
+KEY_QUALITY: Final = 0.8
+
+
+class RunSummary(Schema):
+    """A condensed view of a run, to scan quickly."""
+
+    run_id: str
+    goal_id: str
+    status: RunStatus
+    duration_ms: int
+
+    decision_count: int
+    #: 0 to 1.
+    success_rate: float
+    problem_count: int
+
+    narrative: str
+
+    #: Failed ones and those of high quality, in order, at most five, one line each.
+    key_decisions: list[str] = Field(default_factory=list)
+    #: Descriptions.
+    critical_problems: list[str] = Field(default_factory=list)
+    #: Descriptions.
+    warnings: list[str] = Field(default_factory=list)
+    #: What successful outcomes say of themselves, at most three.
+    successes: list[str] = Field(default_factory=list)
+
+    #: 1 for the first summary of a run; one more whenever messages came after it.
+    revision: int = 1
+    goal_description: str = ""
+    tags: list[str] = Field(default_factory=list)
+    started_at: UtcDatetime
+    finished_at: UtcDatetime
+    failed_decisions: int = 0
+    pending_decisions: int = 0
+    tokens: int = 0
+    #: Milliseconds, summed over the outcomes.
+    latency_ms: int = 0
+    nodes: list[str] = Field(default_factory=list)
+    completeness: Completeness = Field(default_factory=Completeness)
+
+    @classmethod
+    def from_run(cls, run: Run, *, revision: int = 1) -> Self:
+        """Condense a run. Pure: the same run and revision give the same summary."""
+        return cls(
+            run_id=run.id,
+            goal_id=run.goal_id,
+            status=run.status,
+            duration_ms=run.duration_ms,
+            decision_count=run.metrics.total_decisions,
+            success_rate=run.metrics.success_rate,
+            problem_count=len(run.problems),
+            narrative=run.narrative,
+            key_decisions=_key_decisions(run),
+            critical_problems=[p.description for p in run.problems if p.severity == "critical"],
+            warnings=[p.description for p in run.problems if p.severity == "warning"],
+            successes=_successes(run),
+            revision=revision,
+            goal_description=run.goal_description,
+            tags=run.tags,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            failed_decisions=run.metrics.failed_decisions,
+            pending_decisions=run.metrics.pending_decisions,
+            tokens=run.metrics.total_tokens,
+            latency_ms=run.metrics.total_latency_ms,
+            nodes=run.metrics.nodes_executed,
+            completeness=run.completeness,
+        )
+
+
+def _key_decisions(run: Run) -> list[str]:
+    key = (
+        decision
+        for decision in run.decisions
+        if decision.has_failed
+        or (decision.evaluation is not None and decision.evaluation.outcome_quality > KEY_QUALITY)
+    )
+    return [decision.summary_for_builder() for decision, _ in zip(key, range(MAX_KEY_DECISIONS), strict=False)]
+
+
+def _successes(run: Run) -> list[str]:
+    told = [d.outcome.summary for d in run.decisions if d.outcome and d.outcome.success and d.outcome.summary]
+    return told[:MAX_SUCCESSES]

@@ -1,0 +1,8 @@
+"""What turns messages into runs and summaries: the worker, the finalizer, and what they set aside."""
+
+from runweaver.worker.dead_letters import DeadLetter, DeadLetters
+from runweaver.worker.finalizer_process import FinalizerProcess
+from runweaver.worker.narrate import Narrator, PlainNarrator
+from runweaver.worker.worker import Worker
+
+__all__ = ["DeadLetter", "DeadLetters", "FinalizerProcess", "Narrator", "PlainNarrator", "Worker"]

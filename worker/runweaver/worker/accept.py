@@ -1,0 +1,81 @@
+"""From stream entries to a batch that can be merged: validate each message by itself, and group them by run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from runweaver.shared.errors import InvalidMessageError
+from runweaver.shared.messages import RunEndedMessage, identity_of, parse_message, with_timestamps
+from runweaver.worker.consume import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message that cannot be accepted, and why."""
+
+    partition: int
+    entry_id: str
+    raw: bytes
+    #: One short word, see `InvalidMessageError`.
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class RunMessages:
+    """What a batch holds for one run."""
+
+    #: Identity and JSON in turn, as `HSET` takes them.
+    fields: list[str | bytes] = field(default_factory=list)
+    #: Where each of them was found: its entry, and its place there.
+    origins: list[tuple[Entry, int]] = field(default_factory=list)
+    #: Whether an end is among them.
+    ends: bool = False
+
+    def rejected(self, code: str, reason: str) -> Iterator[Rejected]:
+        """All of them as messages that cannot be accepted after all, as they were received."""
+        for entry, position in self.origins:
+            yield Rejected(entry.partition, entry.id, entry.messages[position], code, reason)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Entries on their way into the runs."""
+
+    entries: list[Entry]
+    runs: dict[str, RunMessages] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def message_count(self) -> int:
+        """How many messages came in, good and bad."""
+        return sum(len(entry.messages) for entry in self.entries)
+
+    def messages_alone(self) -> Iterator["Batch"]:
+        """Each good message as a batch of its own, with no entry to acknowledge."""
+        for run_id, run in self.runs.items():
+            for index, origin in enumerate(run.origins):
+                yield Batch([], {run_id: RunMessages(run.fields[2 * index : 2 * index + 2], [origin], run.ends)})
+
+
+def accept(entries: Sequence[Entry], *, max_message_bytes: int) -> Batch:
+    """Sort the messages of these entries: the good to their runs, the bad aside, each by itself."""
+    batch = Batch(list(entries))
+    for entry in entries:
+        for position, raw in enumerate(entry.messages):
+            try:
+                message = parse_message(raw, max_bytes=max_message_bytes)
+                identity = identity_of(message, partition=entry.partition, entry_id=entry.id, position=position)
+                stored = with_timestamps(raw, message, entry.id)
+            except InvalidMessageError as error:
+                batch.rejected.append(Rejected(entry.partition, entry.id, raw, error.code, str(error)))
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever bytes do to us, their neighbours go on
+                batch.rejected.append(Rejected(entry.partition, entry.id, raw, "failed", repr(error)))
+                continue
+            run = batch.runs.get(message.run_id)
+            if run is None:
+                run = batch.runs[message.run_id] = RunMessages()
+            run.fields += (identity, stored)
+            run.origins.append((entry, position))
+            run.ends = run.ends or isinstance(message, RunEndedMessage)
+    return batch

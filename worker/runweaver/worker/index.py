@@ -1,0 +1,76 @@
+"""The indexes over finished runs: sorted sets of run ids, scored by end time in milliseconds."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from redis import Redis
+from redis.client import Pipeline
+
+from runweaver.shared.keys import Keys
+from runweaver.shared.summary import RunSummary
+
+#: About how many announcements of summaries are kept.
+KEPT_ANNOUNCEMENTS: Final = 100_000
+
+#: A summary outlives its term by this much, so that whoever clears the indexes can still read what it is in.
+EXPIRY_GRACE_S: Final = 24 * 60 * 60
+
+
+def index_keys(keys: Keys, summary: RunSummary) -> list[str]:
+    """All indexes in which this summary stands."""
+    return [
+        keys.index_all,
+        keys.index_goal(summary.goal_id),
+        keys.index_status(summary.status),
+        keys.index_goal_status(summary.goal_id, summary.status),
+        *map(keys.index_node, summary.nodes),
+    ]
+
+
+def add_to_indexes(pipeline: "Pipeline[bytes]", keys: Keys, summary: RunSummary, expires_at_ms: float) -> None:
+    """Add a summary to its indexes, and to the list of what is to be cleared one day."""
+    for key in index_keys(keys, summary):
+        pipeline.zadd(key, {summary.run_id: summary.finished_at.timestamp() * 1000})
+    pipeline.zadd(keys.index_expiry, {summary.run_id: expires_at_ms})
+
+
+def remove_from_indexes(client: Redis, keys: Keys, run_id: str, names: Iterable[str]) -> None:
+    """Take a run out of these indexes."""
+    with client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.zrem(name, run_id)
+        pipeline.execute()
+
+
+def announce(pipeline: "Pipeline[bytes]", keys: Keys, summary: RunSummary) -> None:
+    """Tell whoever listens that a summary was written. After a crash it may be told twice."""
+    pipeline.xadd(
+        keys.finished,
+        {
+            "run_id": summary.run_id,
+            "revision": summary.revision,
+            "status": summary.status.value,
+            "goal_id": summary.goal_id,
+        },
+        maxlen=KEPT_ANNOUNCEMENTS,
+        approximate=True,
+    )
+
+
+def clear_expired(client: Redis, keys: Keys, now_ms: float, limit: int) -> int:
+    """Remove summaries whose term is over, and their index entries with them.
+
+    Returns:
+        How many.
+    """
+    expired: Sequence[bytes] = client.zrange(
+        keys.index_expiry, "-inf", now_ms, byscore=True, offset=0, num=limit  # type: ignore[arg-type]
+    )
+    for raw_id in expired:
+        run_id = raw_id.decode()
+        raw = client.get(keys.summary(run_id))
+        names = index_keys(keys, RunSummary.model_validate_json(raw)) if raw else [keys.index_all]
+        remove_from_indexes(client, keys, run_id, names)
+        client.delete(keys.summary(run_id))
+        client.zrem(keys.index_expiry, run_id)
+    return len(expired)

@@ -1,0 +1,135 @@
+"""The RQ queue between workers and finalizers.
+
+A job is only a trigger: what is still to summarise stands in the `due` sets. Losing a job costs time, never a run.
+
+Jobs are JSON, and name no function that could be imported: `FinalizeJob` knows what there is to run, and runs that.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, NoReturn, Protocol
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Retry
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from runweaver.shared.errors import RunweaverError
+from runweaver.shared.keys import Keys
+from runweaver.shared.log import get_logger
+
+#: What a job asks for: look at these runs.
+FINALIZE: Final = "runweaver.finalize"
+#: What a job asks for: these runs have been silent since then.
+FINALIZE_SILENT: Final = "runweaver.finalize_silent"
+
+#: With so many jobs waiting, another one would not make a finalizer come earlier.
+_ENOUGH_JOBS: Final = 1_000
+_RUNS_A_JOB: Final = 500
+_JOB_TIMEOUT_S: Final = 600
+_FAILURE_TTL_S: Final = 7 * 24 * 60 * 60
+
+_log = get_logger(__name__)
+
+
+class FinalizesRuns(Protocol):
+    """What runs the jobs."""
+
+    def finalize(self, run_ids: Sequence[str], *, settled: bool) -> None: ...
+
+    def finalize_silent(self, silent_since: Mapping[str, float]) -> None: ...
+
+
+class ForbiddenJobError(RunweaverError):
+    """A job asks for something that is not ours to run. It ends in RQ's failed registry, unexecuted."""
+
+
+class FinalizeJob(Job):
+    """An RQ job that runs what is allowed, and imports nothing."""
+
+    #: Set in the finalizer's process.
+    finalizer: ClassVar[FinalizesRuns | None] = None
+
+    @property
+    def func(self) -> Any:
+        allowed = {} if self.finalizer is None else {
+            FINALIZE: self.finalizer.finalize,
+            FINALIZE_SILENT: self.finalizer.finalize_silent,
+        }
+        if self.instance is not None or self.func_name not in allowed:
+            self._refuse(f"the function {self.func_name!r}")
+        return allowed[self.func_name]
+
+    @property
+    def success_callback(self) -> None:
+        if self._success_callback_name:
+            self._refuse("a success callback")
+
+    @property
+    def failure_callback(self) -> None:
+        # Not refused with an error: RQ asks for it while it deals with one.
+        return None
+
+    @property
+    def stopped_callback(self) -> None:
+        return None
+
+    def send_webhooks(self, *_args: Any, **_options: Any) -> None:
+        """Call nobody: whoever can write a job could make us call any address."""
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ForbiddenJobError(f"job {self.id} asks for {what}: finalizers run {FINALIZE} and {FINALIZE_SILENT} only")
+
+
+class JobQueue:
+    """Asks finalizers to look at runs."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self.queue = Queue(
+            f"{keys.namespace}-finalize", connection=client, job_class=FinalizeJob, serializer=JSONSerializer
+        )
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether so many jobs wait that another would change nothing."""
+        return self.queue.count >= _ENOUGH_JOBS
+
+    def finalize(self, run_ids: Sequence[str], *, settled: bool = False) -> None:
+        """Ask for these runs to be looked at: all in one job, or in a few where they are very many.
+
+        Args:
+            run_ids: they have ended.
+            settled: they have waited long enough for messages that may be missing.
+        """
+        for start in range(0, len(run_ids), _RUNS_A_JOB):
+            some = run_ids[start : start + _RUNS_A_JOB]
+            self._enqueue(FINALIZE, (list(some),), {"settled": settled}, f"finalize {len(some)} runs")
+
+    def finalize_silent(self, silent_since: Mapping[str, float]) -> None:
+        """Ask for these runs to be summarised as stuck, unless somebody has heard of them since (ms)."""
+        if silent_since:
+            self._enqueue(FINALIZE_SILENT, (dict(silent_since),), {}, f"finalize {len(silent_since)} silent runs")
+
+    def finalize_alone(self, run_id: str) -> None:
+        """Ask for a run that failed among others to be tried by itself, some times."""
+        job_id = f"finalize-{hashlib.sha256(run_id.encode()).hexdigest()[:32]}"
+        self._enqueue(FINALIZE, ([run_id],), {"settled": True}, f"finalize {run_id}", job_id)
+
+    def _enqueue(
+        self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any], description: str, job_id: str | None = None
+    ) -> None:
+        try:
+            self.queue.enqueue_call(
+                function,
+                args=args,
+                kwargs=kwargs,
+                description=description,
+                job_id=job_id,
+                timeout=_JOB_TIMEOUT_S,
+                result_ttl=0,
+                failure_ttl=_FAILURE_TTL_S,
+                retry=Retry(max=3),
+            )
+        except RedisError as error:
+            _log.warning("cannot enqueue a job, the sweep will", job=description, reason=str(error))

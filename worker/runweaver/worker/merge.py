@@ -1,0 +1,115 @@
+"""Merges a batch into its runs.
+
+The order is the guarantee: nothing is marked before it is stored, and nothing is acknowledged before it is marked.
+Every step can be repeated, and a batch that failed half-way is simply merged again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from redis import Redis
+
+from runweaver.shared.connection import concerns_one_key
+from runweaver.shared.keys import WORKER_GROUP, Keys, partition_of
+from runweaver.worker.accept import Batch
+from runweaver.worker.dead_letters import set_aside
+from runweaver.worker.jobs import JobQueue
+
+
+class Merger:
+    """Puts messages where they belong."""
+
+    def __init__(
+        self, client: Redis, jobs: JobQueue, keys: Keys, *, partitions: int, settle_s: float, late_after_s: float
+    ) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._keys = keys
+        self._settle_ms = settle_s * 1000
+        self._late_after_ms = late_after_s * 1000
+        #: How many partitions the runs are spread over; may grow at any time.
+        self.partitions = partitions
+
+    def merge(self, batch: Batch) -> None:
+        """Store, mark, ask for finalization, acknowledge.
+
+        Raises:
+            RedisError: the server does not take it now. Merge the same batch again.
+        """
+        late, now_ms = self._store(batch)
+        finished = self._mark(batch, late, now_ms)
+        self._jobs.finalize(finished)
+        self._acknowledge(batch)
+
+    def _store(self, batch: Batch) -> tuple[set[str], float]:
+        """Add the messages to their runs' sets.
+
+        Returns:
+            The runs that had been summarised before, and the server's time in milliseconds.
+        """
+        with self._client.pipeline(transaction=False) as pipeline:
+            for run_id, messages in batch.runs.items():
+                pipeline.execute_command("HSET", self._keys.run(run_id), *messages.fields)
+                # Looked at after storing: a finalizer that has read the set before us has its archive there by now,
+                # and one that has not will find the set changed.
+                pipeline.exists(self._keys.archive(run_id), self._keys.summary(run_id))
+            pipeline.time()
+            *replies, (seconds, microseconds) = pipeline.execute(raise_on_error=False)
+        late = set()
+        for run_id, stored, summarised in zip(list(batch.runs), replies[::2], replies[1::2], strict=True):
+            if isinstance(stored, Exception):
+                self._give_up(batch, run_id, stored)
+            elif isinstance(summarised, Exception):
+                raise summarised
+            elif summarised:
+                late.add(run_id)
+        return late, seconds * 1000 + microseconds / 1000
+
+    def _give_up(self, batch: Batch, run_id: str, error: Exception) -> None:
+        """Set a run's messages aside where its key holds something else; anything else is the server's affair."""
+        if not concerns_one_key(error):
+            raise error
+        reason = f"{self._keys.run(run_id)} holds something that is not a run: {error}"
+        batch.rejected += batch.runs.pop(run_id).rejected("refused", reason)
+
+    def _mark(self, batch: Batch, late: set[str], now_ms: float) -> list[str]:
+        """Note who is alive, who is due, and which messages were set aside.
+
+        Returns:
+            The runs worth looking at now: those that ended, and those that had ended before and just got more.
+        """
+        finished = [run_id for run_id, messages in batch.runs.items() if messages.ends]
+        due = dict.fromkeys(late, now_ms + self._late_after_ms)
+        due |= dict.fromkeys(finished, now_ms + self._settle_ms)
+        active = self._by_home(batch.runs)
+        unmarked = self._by_home(run_id for run_id in batch.runs if run_id not in due)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for home, run_ids in unmarked.items():
+                pipeline.execute_command("ZMSCORE", self._keys.due(home), *run_ids)
+            for home, run_ids in active.items():
+                pipeline.zadd(self._keys.active(home), dict.fromkeys(run_ids, now_ms))
+            for home, run_ids in self._by_home(due).items():
+                pipeline.zadd(self._keys.due(home), {run_id: due[run_id] for run_id in run_ids})
+            for rejected in batch.rejected:
+                set_aside(pipeline, self._keys, rejected)
+            replies = pipeline.execute()
+        for run_ids, scores in zip(unmarked.values(), replies, strict=False):
+            finished += (run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
+        return finished
+
+    def _by_home(self, run_ids: Iterable[str]) -> dict[int, list[str]]:
+        homes: dict[int, list[str]] = defaultdict(list)
+        for run_id in run_ids:
+            homes[partition_of(run_id, self.partitions)].append(run_id)
+        return homes
+
+    def _acknowledge(self, batch: Batch) -> None:
+        by_partition: dict[int, list[str]] = defaultdict(list)
+        for entry in batch.entries:
+            by_partition[entry.partition].append(entry.id)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for partition, entry_ids in by_partition.items():
+                pipeline.xack(self._keys.messages(partition), WORKER_GROUP, *entry_ids)
+                pipeline.xdel(self._keys.messages(partition), *entry_ids)
+            pipeline.execute()
+

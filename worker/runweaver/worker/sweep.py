@@ -1,0 +1,94 @@
+"""Finds what nobody has looked at: runs that are due, runs that fell silent, summaries whose term is over.
+
+One worker sweeps at a time. The cost follows what is found, not how many runs are open.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from redis import Redis
+
+from runweaver.shared.keys import Keys, partition_of
+from runweaver.worker.index import clear_expired
+from runweaver.worker.jobs import JobQueue
+from runweaver.worker.marks import remove_if_unchanged
+
+#: How often a sweep happens, over all workers.
+SWEEP_EVERY_S: Final = 0.5
+
+#: How many runs of a partition one sweep takes up.
+_MOST_RUNS: Final = 500
+
+#: When a run that a sweep asked to be finalized is asked for again: the job may be lost.
+_AGAIN_MS: Final = 30_000
+
+
+class Sweeper:
+    """Asks finalizers for what is overdue."""
+
+    def __init__(self, client: Redis, jobs: JobQueue, keys: Keys, *, stuck_after_s: float) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._keys = keys
+        self._stuck_after_ms = stuck_after_s * 1000
+
+    def sweep(self, partitions: int) -> bool:
+        """Look once over all partitions.
+
+        Returns:
+            Whether it was our turn.
+        """
+        # Not released: it also keeps the workers together from sweeping more often than is useful.
+        if not self._client.set(self._keys.sweep_lock, b"", nx=True, px=int(SWEEP_EVERY_S * 1000)):
+            return False
+        seconds, microseconds = self._client.time()
+        now_ms = seconds * 1000 + microseconds / 1000
+        clear_expired(self._client, self._keys, now_ms, _MOST_RUNS)
+        # What cannot be worked off now will still be due later.
+        if not self._jobs.has_enough:
+            for partition in range(partitions):
+                self._sweep_due(partition, partitions, now_ms)
+                self._sweep_silent(partition, partitions, now_ms)
+        return True
+
+    def _sweep_due(self, partition: int, partitions: int, now_ms: float) -> None:
+        due = self._up_to(self._keys.due(partition), now_ms)
+        due = self._at_home(due, partition, partitions, self._keys.due)
+        if due:
+            self._client.zadd(self._keys.due(partition), dict.fromkeys(due, now_ms + _AGAIN_MS), xx=True)
+            self._jobs.finalize(list(due), settled=True)
+
+    def _sweep_silent(self, partition: int, partitions: int, now_ms: float) -> None:
+        silent = self._up_to(self._keys.active(partition), now_ms - self._stuck_after_ms)
+        silent = self._at_home(silent, partition, partitions, self._keys.active)
+        if not silent:
+            return
+        # Those that are due already have been asked for, or will be.
+        due = self._client.zmscore(self._keys.due(partition), list(silent))
+        silent = {
+            run_id: score for (run_id, score), is_due in zip(silent.items(), due, strict=True) if is_due is None
+        }
+        if silent:
+            self._client.zadd(self._keys.due(partition), dict.fromkeys(silent, now_ms + _AGAIN_MS), nx=True)
+            self._jobs.finalize_silent(silent)
+
+    def _up_to(self, key: str, score_ms: float) -> dict[str, float]:
+        """The runs with the lowest scores up to this one."""
+        found = self._client.zrange(
+            key, "-inf", score_ms, byscore=True, offset=0, num=_MOST_RUNS, withscores=True  # type: ignore[arg-type]
+        )
+        return {run_id.decode(): score for run_id, score in found}
+
+    def _at_home(
+        self, scores: Mapping[str, float], partition: int, partitions: int, key_of: Callable[[int], str]
+    ) -> dict[str, float]:
+        """Those that belong here. The number of partitions has grown since the others were marked: move them."""
+        here = {}
+        for run_id, score in scores.items():
+            home = partition_of(run_id, partitions)
+            if home == partition:
+                here[run_id] = score
+                continue
+            self._client.zadd(key_of(home), {run_id: score}, gt=True)
+            remove_if_unchanged(self._client, run_id, {key_of(partition): score})
+        return here

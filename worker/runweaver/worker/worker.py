@@ -1,0 +1,172 @@
+"""A worker: takes messages from the streams and merges them into their runs, until it is stopped.
+
+Three threads, so that none waits for another's server: one reads and validates, this one merges, one sweeps.
+"""
+
+import os
+import queue
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from runweaver.shared.connection import check_server, connect
+from runweaver.shared.errors import RunweaverError
+from runweaver.shared.keys import Keys
+from runweaver.shared.log import get_logger
+from runweaver.shared.partitions import raise_partitions
+from runweaver.shared.settings import WorkerSettings
+from runweaver.worker.accept import Batch, accept
+from runweaver.worker.consume import BLOCK_S, Consumer
+from runweaver.worker.jobs import JobQueue
+from runweaver.worker.merge import Merger
+from runweaver.worker.sweep import SWEEP_EVERY_S, Sweeper
+
+#: Batches that are read ahead while one is being merged.
+_READ_AHEAD: Final = 2
+
+_FIRST_RETRY_S: Final = 0.1
+_LAST_RETRY_S: Final = 5.0
+_POLL_S: Final = 0.2
+
+_log = get_logger(__name__)
+
+
+class Worker:
+    """Runs in a process of its own. Any number can run at once, on any number of machines."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        """Connect, and make sure that the servers are fit.
+
+        Raises:
+            ServerError: one is not; the text says what to do.
+            SettingsError: a URL is none.
+        """
+        self._settings = settings
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        keys = Keys(settings.namespace)
+        client = connect(settings.redis_url, name="worker")
+        jobs_client = connect(settings.effective_jobs_url, name="worker-jobs")
+        check_server(client, settings.redis_url)
+        check_server(jobs_client, settings.effective_jobs_url)
+        partitions = raise_partitions(client, keys, settings.partitions)
+        jobs = JobQueue(jobs_client, keys)
+
+        self._client = client
+        self._keys = keys
+        self._consumer = Consumer(
+            connect(settings.redis_url, name="worker-reader", blocks_for_s=BLOCK_S, retries=0),
+            keys,
+            self.name,
+            partitions=partitions,
+            claim_after_s=settings.claim_after_s,
+        )
+        self._merger = Merger(
+            client,
+            jobs,
+            keys,
+            partitions=partitions,
+            settle_s=settings.settle_s,
+            late_after_s=settings.late_after_s,
+        )
+        self._sweeper = Sweeper(client, jobs, keys, stuck_after_s=settings.stuck_after_s)
+        self._batches: queue.Queue[Batch] = queue.Queue(_READ_AHEAD)
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the worker to finish what it has read, and to return. May be called from a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until stopped."""
+        _log.info("worker started", worker=self.name, partitions=self._consumer.partitions)
+        reader = threading.Thread(target=self._keep, args=(self._read,), name="reader", daemon=True)
+        sweeper = threading.Thread(target=self._keep, args=(self._sweep,), name="sweeper", daemon=True)
+        reader.start()
+        sweeper.start()
+        # What was read before the stop is merged after it: the reader ends first, then the queue runs dry.
+        while reader.is_alive() or not self._batches.empty():
+            self._merge_next()
+        if not self._stopping.is_set():
+            raise RunweaverError("the reading thread ended unasked, see the log: this worker cannot go on")
+        sweeper.join(BLOCK_S)
+        self._leave()
+        _log.info("worker stopped", worker=self.name)
+
+    def _read(self) -> None:
+        try:
+            entries = self._consumer.read()
+        except RedisError:
+            self._consumer.lost_connection()
+            raise
+        if entries:
+            batch = accept(entries, max_message_bytes=self._settings.max_message_bytes)
+            self._batches.put(batch)
+
+    def _merge_next(self) -> None:
+        try:
+            batch = self._batches.get(timeout=_POLL_S)
+        except queue.Empty:
+            return
+        started_at = time.perf_counter()
+        try:
+            self._insist(lambda: self._merger.merge(batch))
+        except Exception:
+            _log.exception("a batch cannot be merged, trying its messages one by one", entries=len(batch.entries))
+            self._insist(lambda: self._merge_one_by_one(batch))
+        _log.debug(
+            "merged",
+            messages=batch.message_count,
+            runs=len(batch.runs),
+            rejected=len(batch.rejected),
+            milliseconds=round((time.perf_counter() - started_at) * 1000, 1),
+        )
+
+    def _merge_one_by_one(self, batch: Batch) -> None:
+        """Merge what can be merged, and set aside the messages that fail by themselves."""
+        rejected = list(batch.rejected)
+        for alone in batch.messages_alone():
+            try:
+                self._merger.merge(alone)
+            except RedisError:
+                raise
+            except Exception as error:
+                _log.exception("a message cannot be merged, setting it aside", runs=list(alone.runs))
+                for run in alone.runs.values():
+                    rejected += run.rejected("failed", repr(error))
+        self._merger.merge(Batch(batch.entries, rejected=rejected))
+
+    def _sweep(self) -> None:
+        self._stopping.wait(SWEEP_EVERY_S)
+        partitions = raise_partitions(self._client, self._keys, self._settings.partitions)
+        self._consumer.partitions = self._merger.partitions = partitions
+        self._sweeper.sweep(partitions)
+
+    def _keep(self, step: Callable[[], None]) -> None:
+        """A thread's life: the same step again and again, whatever happens to the server."""
+        while not self._stopping.is_set():
+            self._insist(step)
+
+    def _insist(self, step: Callable[[], None]) -> None:
+        """Do something, again and again while the server is away; not longer than until the worker is stopped."""
+        retry_s = _FIRST_RETRY_S
+        while True:
+            try:
+                step()
+            except RedisError as error:
+                _log.warning("the server does not do it now, trying again", reason=str(error), retry_s=retry_s)
+                if self._stopping.wait(retry_s):
+                    return
+                retry_s = min(retry_s * 2, _LAST_RETRY_S)
+            else:
+                return
+
+    def _leave(self) -> None:
+        try:
+            self._consumer.leave()
+        except RedisError as error:
+            _log.warning("cannot sign off, what is pending will be claimed by others", reason=str(error))
