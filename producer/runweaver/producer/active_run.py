@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from runweaver.producer.encode import build, encode_body
-from runweaver.shared.decision import DecisionEvaluation, DecisionType, Option
+from runweaver.shared.decision import DecisionType, Option
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import utc_now
 from runweaver.shared.messages import (
@@ -202,7 +202,7 @@ class ActiveRun:
             self._record_failure(decision_id, error, started_at)
             raise
         if inspect.isawaitable(result):
-            return self._finish_async(decision_id, cast(Awaitable[Any], result), started_at)
+            return self._finish_async(decision_id, result, started_at)
         self._record_success(decision_id, result, started_at)
         return decision_id, result
 
@@ -276,9 +276,7 @@ class ActiveRun:
 
     def traverse(self, source: str, target: str) -> None:
         """Record that the run went from one node to another."""
-        self._record(
-            build(EdgeMessage, {"run_id": self.run_id, "source": source, "target": target, "at": utc_now()})
-        )
+        self._record(build(EdgeMessage, {"run_id": self.run_id, "source": source, "target": target, "at": utc_now()}))
 
     def heartbeat(self) -> None:
         """Say that the run is alive, for instance before a long call."""
@@ -383,7 +381,7 @@ class ActiveRun:
         envelope = self._envelopes.get(kind)
         if envelope is None:
             envelope = self._envelopes[kind] = self._envelope(kind)
-        self._producer._put(b'%b%d,%b' % (envelope, self._sent, body[1:]))  # noqa: SLF001
+        self._producer._put(b"%b%d,%b" % (envelope, self._sent, body[1:]))  # noqa: SLF001
         self._sent += 1
 
     def _envelope(self, kind: str) -> bytes:

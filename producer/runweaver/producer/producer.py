@@ -40,7 +40,9 @@ class Producer:
     A forked child can go on with its parent's producer and runs: it counts as a producer of its own.
     """
 
-    def __init__(self, url: str | None = None, *, name: str | None = None, settings: ProducerSettings | None = None):
+    def __init__(
+        self, url: str | None = None, *, name: str | None = None, settings: ProducerSettings | None = None
+    ) -> None:
         """Nothing is connected before there is something to send.
 
         Args:

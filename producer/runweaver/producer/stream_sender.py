@@ -2,9 +2,7 @@
 
 from itertools import count
 
-from redis import Redis
 from redis.exceptions import NoPermissionError
-
 from runweaver.producer.outbox import BATCH_MESSAGES
 from runweaver.shared.connection import connect
 from runweaver.shared.keys import Keys
@@ -36,7 +34,9 @@ class StreamSender:
             for batch in batches:
                 # Spread evenly: any worker may merge any message.
                 key = self._keys.messages(next(self._turn) % self._partitions)
-                pipeline.execute_command("XADD", key, "*", *(part for pair in zip(_FIELDS, batch, strict=False) for part in pair))
+                pipeline.execute_command(
+                    "XADD", key, "*", *(part for pair in zip(_FIELDS, batch, strict=False) for part in pair)
+                )
             pipeline.execute()
 
     def close(self) -> None:

@@ -6,19 +6,9 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from redis import Redis
+from redis import exceptions as driver
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    ConnectionError,
-    NoPermissionError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-)
 from redis.retry import Retry
-
 from runweaver.shared.errors import (
     AccessRefusedError,
     ServerError,
@@ -84,13 +74,13 @@ def server_errors(url: str) -> Iterator[None]:
     """Inside, errors of the driver become `ServerError`s that say what to do."""
     try:
         yield
-    except RedisError as error:
+    except driver.RedisError as error:
         raise _translated(error, redact(url)) from error
 
 
 def concerns_one_key(error: Exception) -> bool:
     """Whether a key holds something else than we keep there. Any other error will meet every key."""
-    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+    return isinstance(error, driver.ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def redact(url: str) -> str:
@@ -104,20 +94,22 @@ def redact(url: str) -> str:
     return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
 
 
-def _translated(error: RedisError, where: str) -> ServerError:
+def _translated(error: driver.RedisError, where: str) -> ServerError:
     text = str(error)
-    if isinstance(error, AuthenticationError | AuthorizationError) or text.startswith(("NOAUTH", "WRONGPASS")):
+    if isinstance(error, driver.AuthenticationError | driver.AuthorizationError) or text.startswith(
+        ("NOAUTH", "WRONGPASS")
+    ):
         return AccessRefusedError(
             f"the server at {where} refused the user or the password ({text}): correct them in the URL"
         )
-    if isinstance(error, NoPermissionError):
+    if isinstance(error, driver.NoPermissionError):
         return AccessRefusedError(f"the user at {where} may not do this ({text}): give it the right, or use another")
-    if isinstance(error, BusyLoadingError):
+    if isinstance(error, driver.BusyLoadingError):
         return ServerUnreachableError(f"the server at {where} is still loading its data: try again in a moment")
-    if isinstance(error, ConnectionError | TimeoutError):
+    if isinstance(error, driver.ConnectionError | driver.TimeoutError):
         return ServerUnreachableError(
             f"no Redis answers at {where} ({text}): start one there, or set RUNWEAVER_REDIS_URL to where it is"
         )
-    if isinstance(error, ResponseError) and "unknown command" in text.lower():
+    if isinstance(error, driver.ResponseError) and "unknown command" in text.lower():
         return ServerTooOldError(f"the server at {where} lacks a command ({text}): at least Redis 6.2 is needed")
     return ServerError(f"the server at {where} answered with an error: {text}")

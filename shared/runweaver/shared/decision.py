@@ -1,11 +1,13 @@
 """What an agent chose, and what came of it."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
-
 from runweaver.shared.fields import Count, Schema, Share, UtcDatetime, utc_now
+
+#: A decision of more than this quality was a good one.
+GOOD_QUALITY: Final = 0.5
 
 
 class DecisionType(StrEnum):
@@ -97,7 +99,7 @@ class Decision(Schema):
         """Aligned with the goal and of more than middling quality; unjudged, whether it succeeded."""
         if self.evaluation is None:
             return self.was_successful
-        return self.evaluation.goal_aligned and self.evaluation.outcome_quality > 0.5
+        return self.evaluation.goal_aligned and self.evaluation.outcome_quality > GOOD_QUALITY
 
     def summary_for_builder(self) -> str:
         """One line: `✓ [node] intent → what was chosen`; `✗` for a failure, `…` while pending."""

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -34,7 +35,7 @@ def _to_utc(moment: datetime) -> datetime:
 
 def _round_fraction(number: object) -> object:
     # Clocks and token estimates come as floats; the schema counts whole milliseconds and tokens.
-    return round(number) if isinstance(number, float) and number == number and abs(number) < 1e15 else number
+    return round(number) if isinstance(number, float) and isfinite(number) else number
 
 
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]

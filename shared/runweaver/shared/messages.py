@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
-
 from runweaver.shared.decision import Decision, DecisionEvaluation, Outcome
 from runweaver.shared.errors import InvalidMessageError
-from runweaver.shared.fields import Identifier, MAX_SEQUENCE, Schema, Sequence, UtcDatetime, utc_now
+from runweaver.shared.fields import MAX_SEQUENCE, Identifier, Schema, Sequence, UtcDatetime, utc_now
 from runweaver.shared.run import Problem
 
 #: A message may have this many bytes, unless the worker is told otherwise.

@@ -2,7 +2,6 @@
 
 from redis import Redis
 from redis.exceptions import WatchError
-
 from runweaver.shared.keys import Keys
 
 

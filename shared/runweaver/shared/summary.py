@@ -3,7 +3,6 @@
 from typing import Final, Self
 
 from pydantic import Field
-
 from runweaver.shared.fields import Schema, UtcDatetime
 from runweaver.shared.run import Completeness, Run, RunStatus
 

@@ -2,7 +2,17 @@
 
 from runweaver.worker.dead_letters import DeadLetter, DeadLetters
 from runweaver.worker.finalizer_process import FinalizerProcess
+from runweaver.worker.jobs import JobQueue, JobsStatus
 from runweaver.worker.narrate import Narrator, PlainNarrator
 from runweaver.worker.worker import Worker
 
-__all__ = ["DeadLetter", "DeadLetters", "FinalizerProcess", "Narrator", "PlainNarrator", "Worker"]
+__all__ = [
+    "DeadLetter",
+    "DeadLetters",
+    "FinalizerProcess",
+    "JobQueue",
+    "JobsStatus",
+    "Narrator",
+    "PlainNarrator",
+    "Worker",
+]

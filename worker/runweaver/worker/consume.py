@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import ResponseError
-
 from runweaver.shared.keys import WORKER_GROUP, Keys
 from runweaver.shared.log import get_logger
 
@@ -122,9 +121,7 @@ class Consumer:
         )
         pairs = reply.items() if isinstance(reply, dict) else reply or ()
         partition_of_stream = {stream.encode(): partition for partition, stream in enumerate(streams)}
-        return [
-            entry for stream, found in pairs for entry in _entries(partition_of_stream[stream], found)
-        ]
+        return [entry for stream, found in pairs for entry in _entries(partition_of_stream[stream], found)]
 
     def _claim(self, partition: int) -> list[Entry]:
         _, found, *_ = self._client.execute_command(

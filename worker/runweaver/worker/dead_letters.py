@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.client import Pipeline
-
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.keys import Keys
 from runweaver.shared.messages import entry_time
+from runweaver.shared.replies import as_entries
 from runweaver.worker.accept import Rejected
 
 #: About how many are kept in each partition; the oldest go first.
@@ -35,7 +35,7 @@ class DeadLetter:
     reason: str
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`. Bytes that are no text are shown as `\\x…`."""
+        r"""For `--json`. Bytes that are no text are shown as `\x…`."""
         return {
             "id": self.id,
             "at": self.at.isoformat(),
@@ -46,7 +46,7 @@ class DeadLetter:
         }
 
 
-def set_aside(pipeline: "Pipeline[bytes]", keys: Keys, rejected: Rejected) -> None:
+def set_aside(pipeline: Pipeline, keys: Keys, rejected: Rejected) -> None:
     """Add a dead letter to what a pipeline does."""
     pipeline.xadd(
         keys.dead_letters(rejected.partition),
@@ -72,10 +72,10 @@ class DeadLetters:
         """All of them, oldest first within each partition."""
         for partition in range(int(self._client.get(self._keys.partitions) or 1)):
             start = "-"
-            while page := self._client.xrange(self._keys.dead_letters(partition), start, "+", _PAGE):
+            while page := as_entries(self._client.xrange(self._keys.dead_letters(partition), start, "+", _PAGE)):
                 for entry_id, fields in page:
                     yield _dead_letter(partition, entry_id, fields)
-                start = f"({page[-1][0].decode()}"
+                start = f"({page[-1][0]}"
 
     def replay(self, letter_id: str) -> bool:
         """Send the message again, as it was, after what made it unacceptable was mended.
@@ -84,7 +84,7 @@ class DeadLetters:
             Whether there was such a letter.
         """
         partition, entry_id = _split(letter_id)
-        found = self._client.xrange(self._keys.dead_letters(partition), entry_id, entry_id)
+        found = as_entries(self._client.xrange(self._keys.dead_letters(partition), entry_id, entry_id))
         if not found:
             return False
         with self._client.pipeline() as pipeline:
@@ -103,10 +103,10 @@ class DeadLetters:
         return bool(self._client.xdel(self._keys.dead_letters(partition), entry_id))
 
 
-def _dead_letter(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _dead_letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> DeadLetter:
     return DeadLetter(
-        id=f"{partition}:{entry_id.decode()}",
-        at=entry_time(entry_id.decode()),
+        id=f"{partition}:{entry_id}",
+        at=entry_time(entry_id),
         message=fields[b"message"],
         entry_id=fields[b"entry"].decode(),
         code=fields[b"code"].decode(),

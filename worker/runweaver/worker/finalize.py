@@ -7,12 +7,11 @@ the archive, and makes the run due again under another score. So nothing is lost
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError, WatchError
-
 from runweaver.shared.archive import StoredRun
 from runweaver.shared.connection import concerns_one_key
 from runweaver.shared.keys import Keys, partition_of
@@ -98,7 +97,7 @@ class Finalizer:
                 return
         _log.info("messages keep coming, leaving the run for later", run_id=run_id)
 
-    def _look(self, pipeline: "Pipeline[bytes]", run_id: str, marks: Marks, *, settled: bool, is_silent: bool) -> None:
+    def _look(self, pipeline: Pipeline, run_id: str, marks: Marks, *, settled: bool, is_silent: bool) -> None:
         """Read a run, and do with it what its state calls for."""
         stored, old = self._read(pipeline, run_id)
         if not stored.archive.messages and old is not None and stored.live:
@@ -117,17 +116,16 @@ class Finalizer:
             self._write(pipeline, stored, run, old, marks.now_ms)
         leave(self._client, self._keys, run_id, marks)
 
-    def _read(self, pipeline: "Pipeline[bytes]", run_id: str) -> tuple[StoredRun, RunSummary | None]:
+    def _read(self, pipeline: Pipeline, run_id: str) -> tuple[StoredRun, RunSummary | None]:
         keys = self._keys
         pipeline.watch(keys.run(run_id), keys.archive(run_id), keys.summary(run_id))
-        live = pipeline.hgetall(keys.run(run_id))
+        live: Any = pipeline.hgetall(keys.run(run_id))
+        packed: Any
         packed, raw_summary = pipeline.mget(keys.archive(run_id), keys.summary(run_id))
         summary = RunSummary.model_validate_json(raw_summary) if raw_summary else None
         return StoredRun.read(run_id, live, packed), summary
 
-    def _write(
-        self, pipeline: "Pipeline[bytes]", stored: StoredRun, run: Run, old: RunSummary | None, now_ms: float
-    ) -> None:
+    def _write(self, pipeline: Pipeline, stored: StoredRun, run: Run, old: RunSummary | None, now_ms: float) -> None:
         """Archive, summarise, index and announce."""
         keys, run_id = self._keys, stored.run_id
         archive = stored.archive_for(run)
@@ -137,7 +135,7 @@ class Finalizer:
             summary = RunSummary.from_run(run, revision=archive.revision)
             if old is not None:
                 stale = set(index_keys(keys, old)) - set(index_keys(keys, summary))
-                remove_from_indexes(self._client, keys, run_id, stale)
+                remove_from_indexes(self._client, run_id, stale)
         pipeline.multi()
         if summary is not old:
             pipeline.set(keys.archive(run_id), archive.pack(), ex=self._archive_ttl_s)
@@ -152,7 +150,7 @@ class Finalizer:
             after.execute()
         _log.debug("summarised", run_id=run_id, status=summary.status.value, revision=summary.revision)
 
-    def _refuse_expired(self, pipeline: "Pipeline[bytes]", stored: StoredRun, home: int) -> None:
+    def _refuse_expired(self, pipeline: Pipeline, stored: StoredRun, home: int) -> None:
         """Set aside what came after the archive expired: half a run must not overwrite a whole summary."""
         with self._client.pipeline(transaction=False) as aside:
             for identity, raw in stored.live.items():

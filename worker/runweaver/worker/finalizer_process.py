@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
-
 from runweaver.shared.connection import check_server, connect
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.keys import Keys
@@ -97,7 +96,7 @@ class _StoppableWorker(SimpleWorker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.was_stopped = True
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
 def load_narrator(path: str | None) -> Narrator:

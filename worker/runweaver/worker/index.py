@@ -1,12 +1,12 @@
 """The indexes over finished runs: sorted sets of run ids, scored by end time in milliseconds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from redis import Redis
 from redis.client import Pipeline
-
 from runweaver.shared.keys import Keys
+from runweaver.shared.replies import as_scores
 from runweaver.shared.summary import RunSummary
 
 #: About how many announcements of summaries are kept.
@@ -27,14 +27,14 @@ def index_keys(keys: Keys, summary: RunSummary) -> list[str]:
     ]
 
 
-def add_to_indexes(pipeline: "Pipeline[bytes]", keys: Keys, summary: RunSummary, expires_at_ms: float) -> None:
+def add_to_indexes(pipeline: Pipeline, keys: Keys, summary: RunSummary, expires_at_ms: float) -> None:
     """Add a summary to its indexes, and to the list of what is to be cleared one day."""
     for key in index_keys(keys, summary):
         pipeline.zadd(key, {summary.run_id: summary.finished_at.timestamp() * 1000})
     pipeline.zadd(keys.index_expiry, {summary.run_id: expires_at_ms})
 
 
-def remove_from_indexes(client: Redis, keys: Keys, run_id: str, names: Iterable[str]) -> None:
+def remove_from_indexes(client: Redis, run_id: str, names: Iterable[str]) -> None:
     """Take a run out of these indexes."""
     with client.pipeline(transaction=False) as pipeline:
         for name in names:
@@ -42,7 +42,7 @@ def remove_from_indexes(client: Redis, keys: Keys, run_id: str, names: Iterable[
         pipeline.execute()
 
 
-def announce(pipeline: "Pipeline[bytes]", keys: Keys, summary: RunSummary) -> None:
+def announce(pipeline: Pipeline, keys: Keys, summary: RunSummary) -> None:
     """Tell whoever listens that a summary was written. After a crash it may be told twice."""
     pipeline.xadd(
         keys.finished,
@@ -63,14 +63,12 @@ def clear_expired(client: Redis, keys: Keys, now_ms: float, limit: int) -> int:
     Returns:
         How many.
     """
-    expired: Sequence[bytes] = client.zrange(
-        keys.index_expiry, "-inf", now_ms, byscore=True, offset=0, num=limit  # type: ignore[arg-type]
-    )
-    for raw_id in expired:
-        run_id = raw_id.decode()
+    rows = client.zrange(keys.index_expiry, "-inf", now_ms, byscore=True, offset=0, num=limit, withscores=True)
+    expired = as_scores(rows)
+    for run_id, _ in expired:
         raw = client.get(keys.summary(run_id))
         names = index_keys(keys, RunSummary.model_validate_json(raw)) if raw else [keys.index_all]
-        remove_from_indexes(client, keys, run_id, names)
+        remove_from_indexes(client, run_id, names)
         client.delete(keys.summary(run_id))
         client.zrem(keys.index_expiry, run_id)
     return len(expired)

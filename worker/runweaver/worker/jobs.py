@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol
 
+from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, Retry
+from rq import Queue, Retry, SimpleWorker
 from rq.job import Job
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
-
 from runweaver.shared.errors import RunweaverError
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
@@ -53,10 +54,14 @@ class FinalizeJob(Job):
 
     @property
     def func(self) -> Any:
-        allowed = {} if self.finalizer is None else {
-            FINALIZE: self.finalizer.finalize,
-            FINALIZE_SILENT: self.finalizer.finalize_silent,
-        }
+        allowed = (
+            {}
+            if self.finalizer is None
+            else {
+                FINALIZE: self.finalizer.finalize,
+                FINALIZE_SILENT: self.finalizer.finalize_silent,
+            }
+        )
         if self.instance is not None or self.func_name not in allowed:
             self._refuse(f"the function {self.func_name!r}")
         return allowed[self.func_name]
@@ -82,12 +87,30 @@ class FinalizeJob(Job):
         raise ForbiddenJobError(f"job {self.id} asks for {what}: finalizers run {FINALIZE} and {FINALIZE_SILENT} only")
 
 
+class JobsStatus(BaseModel):
+    """How finalization is doing."""
+
+    #: Jobs that no finalizer has taken up yet.
+    waiting: int
+    #: Jobs that failed for good: each is one run, and RQ keeps its traceback for a week.
+    failed: int
+    finalizers: int
+
+
 class JobQueue:
     """Asks finalizers to look at runs."""
 
     def __init__(self, client: Redis, keys: Keys) -> None:
         self.queue = Queue(
             f"{keys.namespace}-finalize", connection=client, job_class=FinalizeJob, serializer=JSONSerializer
+        )
+
+    def status(self) -> JobsStatus:
+        """Look at the queue. Reads only."""
+        return JobsStatus(
+            waiting=self.queue.count,
+            failed=FailedJobRegistry(queue=self.queue).get_job_count(cleanup=False),
+            finalizers=SimpleWorker.count(queue=self.queue),
         )
 
     @property

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from redis import Redis
-
 from runweaver.shared.connection import concerns_one_key
 from runweaver.shared.keys import WORKER_GROUP, Keys, partition_of
 from runweaver.worker.accept import Batch
@@ -112,4 +111,3 @@ class Merger:
                 pipeline.xack(self._keys.messages(partition), WORKER_GROUP, *entry_ids)
                 pipeline.xdel(self._keys.messages(partition), *entry_ids)
             pipeline.execute()
-

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from runweaver.shared.decision import Decision
 from runweaver.shared.run import Run, RunStatus
+from runweaver.shared.wording import spell_duration
 
 _OPENINGS: Final = {
     RunStatus.RUNNING: "Run is still going on.",
@@ -52,8 +53,10 @@ def _headline(run: Run) -> str:
     metrics = run.metrics
     parts = [
         _OPENINGS[run.status],
-        f"Made {metrics.total_decisions} decisions: "
-        f"{metrics.successful_decisions} succeeded, {metrics.failed_decisions} failed.",
+        (
+            f"Made {metrics.total_decisions} decisions: "
+            f"{metrics.successful_decisions} succeeded, {metrics.failed_decisions} failed."
+        ),
     ]
     for severity, title in (("critical", "Critical issues"), ("warning", "Warnings")):
         descriptions = [problem.description for problem in run.problems if problem.severity == severity]
@@ -109,7 +112,7 @@ def _where_it_went(run: Run) -> Iterator[str]:
     if run.metrics.total_decisions < _DECISIONS_WORTH_A_BREAKDOWN:
         return
     for title, show, amount in (
-        ("Time", _duration, lambda decision: decision.outcome.latency_ms if decision.outcome else 0),
+        ("Time", spell_duration, lambda decision: decision.outcome.latency_ms if decision.outcome else 0),
         ("Tokens", _number, lambda decision: decision.outcome.tokens_used if decision.outcome else 0),
     ):
         yield from _breakdown(run, title, show, amount)
@@ -181,13 +184,3 @@ def _times(count: int, what: str) -> str:
 
 def _number(count: int) -> str:
     return f"{count:,}"
-
-
-def _duration(milliseconds: int) -> str:
-    if milliseconds < 1_000:  # noqa: PLR2004
-        return f"{milliseconds} ms"
-    seconds = milliseconds / 1000
-    if seconds < 60:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes:,} min {seconds} s"

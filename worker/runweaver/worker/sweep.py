@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from redis import Redis
-
 from runweaver.shared.keys import Keys, partition_of
+from runweaver.shared.replies import as_scores
 from runweaver.worker.index import clear_expired
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import remove_if_unchanged
@@ -65,9 +65,7 @@ class Sweeper:
             return
         # Those that are due already have been asked for, or will be.
         due = self._client.zmscore(self._keys.due(partition), list(silent))
-        silent = {
-            run_id: score for (run_id, score), is_due in zip(silent.items(), due, strict=True) if is_due is None
-        }
+        silent = {run_id: score for (run_id, score), is_due in zip(silent.items(), due, strict=True) if is_due is None}
         if silent:
             self._client.zadd(self._keys.due(partition), dict.fromkeys(silent, now_ms + _AGAIN_MS), nx=True)
             self._jobs.finalize_silent(silent)
@@ -75,9 +73,15 @@ class Sweeper:
     def _up_to(self, key: str, score_ms: float) -> dict[str, float]:
         """The runs with the lowest scores up to this one."""
         found = self._client.zrange(
-            key, "-inf", score_ms, byscore=True, offset=0, num=_MOST_RUNS, withscores=True  # type: ignore[arg-type]
+            key,
+            "-inf",
+            score_ms,
+            byscore=True,
+            offset=0,
+            num=_MOST_RUNS,
+            withscores=True,
         )
-        return {run_id.decode(): score for run_id, score in found}
+        return dict(as_scores(found))
 
     def _at_home(
         self, scores: Mapping[str, float], partition: int, partitions: int, key_of: Callable[[int], str]

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Final
 
 from redis.exceptions import RedisError
-
 from runweaver.shared.connection import check_server, connect
 from runweaver.shared.errors import RunweaverError
 from runweaver.shared.keys import Keys
@@ -115,7 +114,7 @@ class Worker:
         started_at = time.perf_counter()
         try:
             self._insist(lambda: self._merger.merge(batch))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the other messages of the batch go on
             _log.exception("a batch cannot be merged, trying its messages one by one", entries=len(batch.entries))
             self._insist(lambda: self._merge_one_by_one(batch))
         _log.debug(
@@ -134,7 +133,7 @@ class Worker:
                 self._merger.merge(alone)
             except RedisError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 _log.exception("a message cannot be merged, setting it aside", runs=list(alone.runs))
                 for run in alone.runs.values():
                     rejected += run.rejected("failed", repr(error))

@@ -1,0 +1,167 @@
+"""`runweaver demo`: a small fleet at work, to watch for some seconds."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from redis import Redis
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from runweaver.console.fleet import Fleet, interruptible, stop_all
+from runweaver.console.private_server import private_server
+from runweaver.console.render import summary_panel, summary_table
+from runweaver.shared.connection import check_server, connect, redact, server_errors
+from runweaver.shared.errors import RunweaverError
+from runweaver.shared.keys import Keys
+from runweaver.shared.replies import as_entries
+from runweaver.shared.run import RunStatus
+from runweaver.shared.settings import ServerSettings
+from runweaver.shared.summary import RunSummary
+
+_WORKERS: Final = 2
+_REFRESH_S: Final = 0.2
+_PATIENCE_S: Final = 60.0
+_SHOWN_RUNS: Final = 15
+
+
+def run_demo(out: Console, *, runs: int, agents: int) -> None:
+    """Start everything, watch it, show what came of it, and leave nothing running."""
+    settings = ServerSettings.load()
+    with ExitStack() as stack:
+        stack.enter_context(interruptible())
+        try:
+            url = settings.redis_url
+            if not settings.names_a_server:
+                url = stack.enter_context(private_server())
+            client = connect(url, name="demo")
+            check_server(client, url)
+            fleet = stack.enter_context(Fleet(url))
+            fleet.start("worker", count=_WORKERS)
+            fleet.start("finalizer")
+            out.print(
+                f"{_WORKERS} workers, 1 finalizer and {agents} agents on {redact(url)}: {runs} runs\n", highlight=False
+            )
+            with server_errors(url):
+                summaries = _watch(out, fleet, client, Keys(settings.namespace), runs=runs, agents=agents)
+            _show(out, summaries)
+            _say_how_to_go_on(out, url, summaries[0].run_id, is_private=not settings.names_a_server)
+        except KeyboardInterrupt:
+            out.print("Stopped; nothing is left running.", highlight=False)
+
+
+class _Agents:
+    """The agent processes, and how far they are."""
+
+    def __init__(self, fleet: Fleet, *, runs: int, agents: int) -> None:
+        shares = [runs // agents + (number < runs % agents) for number in range(agents)]
+        self.processes = [
+            fleet.spawn(
+                [sys.executable, "-m", "runweaver.console.demo_agents", str(share), str(seed)],
+                stdout=subprocess.PIPE,
+            )
+            for seed, share in enumerate(shares)
+            if share
+        ]
+        self._progress = [{"runs": 0, "messages": 0} for _ in self.processes]
+        for number in range(len(self.processes)):
+            threading.Thread(target=self._listen, args=(number,), daemon=True).start()
+
+    def count(self, what: str) -> int:
+        """How many `runs` or `messages` all of them have made."""
+        return sum(progress[what] for progress in self._progress)
+
+    def check(self) -> None:
+        """Make sure that none has failed."""
+        for process in self.processes:
+            if process.poll():
+                raise RunweaverError(f"an agent of the demo ended with exit code {process.returncode}, see above")
+
+    def _listen(self, number: int) -> None:
+        lines = self.processes[number].stdout
+        assert lines is not None
+        for line in lines:
+            self._progress[number] = json.loads(line)
+
+
+@contextmanager
+def _working_agents(fleet: Fleet, *, runs: int, agents: int) -> Iterator[_Agents]:
+    working = _Agents(fleet, runs=runs, agents=agents)
+    try:
+        yield working
+    finally:
+        stop_all(working.processes)
+
+
+def _watch(out: Console, fleet: Fleet, client: Redis, keys: Keys, *, runs: int, agents: int) -> list[RunSummary]:
+    """Show what happens until every run has its summary.
+
+    Returns:
+        The summaries of these runs, newest first.
+    """
+    seen: dict[str, RunSummary] = {}
+    newest = as_entries(client.xrevrange(keys.finished, count=1))
+    last = newest[0][0] if newest else "0"
+    deadline = time.monotonic() + _PATIENCE_S
+    with _working_agents(fleet, runs=runs, agents=agents) as working, Live(console=out, auto_refresh=False) as live:
+        while len(seen) < runs:
+            fleet.check()
+            working.check()
+            for entry_id, fields in as_entries(client.xrange(keys.finished, f"({last}")):
+                last = entry_id
+                raw = client.get(keys.summary(fields[b"run_id"].decode()))
+                summary = RunSummary.model_validate_json(raw) if raw else None
+                if summary is not None and "demo" in summary.tags:
+                    seen[summary.run_id] = summary
+                    deadline = time.monotonic() + _PATIENCE_S
+            live.update(_progress(working, client, keys, seen, runs), refresh=out.is_terminal)
+            if time.monotonic() > deadline:
+                raise RunweaverError(f"no new summary for {_PATIENCE_S:.0f} s: {len(seen)} of {runs} runs have theirs")
+            time.sleep(_REFRESH_S)
+    return sorted(seen.values(), key=lambda summary: summary.finished_at, reverse=True)
+
+
+def _progress(working: _Agents, client: Redis, keys: Keys, seen: dict[str, RunSummary], runs: int) -> Table:
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    partitions = range(int(client.get(keys.partitions) or 1))
+    waiting = sum(client.xlen(keys.messages(partition)) for partition in partitions)
+    failed = sum(summary.status is RunStatus.FAILED for summary in seen.values())
+    table.add_row("runs made by agents", f"{working.count('runs')} of {runs}")
+    table.add_row("messages sent", f"{working.count('messages'):,}")
+    table.add_row("entries waiting for a worker", f"{waiting:,}")
+    table.add_row("open runs", f"{sum(client.zcard(keys.active(partition)) for partition in partitions):,}")
+    table.add_row("summaries written", f"{len(seen)}, of which {failed} failed runs")
+    return table
+
+
+def _show(out: Console, summaries: list[RunSummary]) -> None:
+    out.print()
+    out.print(summary_table(summaries[:_SHOWN_RUNS]))
+    if len(summaries) > _SHOWN_RUNS:
+        out.print(f"… and {len(summaries) - _SHOWN_RUNS} more", style="dim", highlight=False)
+    failed = [summary for summary in summaries if summary.status is RunStatus.FAILED]
+    out.print()
+    out.print(summary_panel((failed or summaries)[0]))
+
+
+def _say_how_to_go_on(out: Console, url: str, run_id: str, *, is_private: bool) -> None:
+    out.print("\nTo look further:", style="bold")
+    if is_private:
+        out.print(
+            "    runweaver up                     # a server, a worker and a finalizer that stay", highlight=False
+        )
+        out.print("    export RUNWEAVER_REDIS_URL=…     # as `up` prints it, in another terminal", highlight=False)
+        out.print("    runweaver demo", highlight=False)
+        run_id = "RUN_ID"
+    else:
+        out.print(f"    export RUNWEAVER_REDIS_URL={redact(url)}", highlight=False)
+    out.print("    runweaver runs --status failed", highlight=False)
+    out.print(f"    runweaver show {run_id} --full", highlight=False)
+    out.print("    runweaver status", highlight=False)

@@ -1,0 +1,119 @@
+"""How summaries and runs look on a terminal."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from runweaver.shared.decision import Decision
+from runweaver.shared.run import Run, RunStatus
+from runweaver.shared.summary import RunSummary
+from runweaver.shared.wording import spell_duration
+
+_STATUS_STYLES = {
+    RunStatus.RUNNING: "cyan",
+    RunStatus.COMPLETED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.STUCK: "yellow",
+    RunStatus.CANCELLED: "magenta",
+}
+
+
+def summary_table(summaries: Iterable[RunSummary]) -> Table:
+    """One line a run."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", no_wrap=True)
+    table.add_column("goal", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    table.add_column("ended (UTC)", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column("decisions", justify="right")
+    table.add_column("failed", justify="right")
+    table.add_column("problems", justify="right")
+    for summary in summaries:
+        table.add_row(
+            Text(summary.run_id),
+            Text(summary.goal_id),
+            status_text(summary.status),
+            f"{summary.finished_at:%m-%d %H:%M:%S}",
+            spell_duration(summary.duration_ms),
+            str(summary.decision_count),
+            str(summary.failed_decisions) if summary.failed_decisions else "",
+            str(summary.problem_count) if summary.problem_count else "",
+        )
+    return table
+
+
+def summary_panel(summary: RunSummary) -> Panel:
+    """One summary in full."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    goal = f"{summary.goal_id} · {summary.goal_description}" if summary.goal_description else summary.goal_id
+    facts.add_row("goal", Text(goal))
+    facts.add_row("status", status_text(summary.status))
+    facts.add_row("time", f"{summary.started_at:%Y-%m-%d %H:%M:%S} UTC, {spell_duration(summary.duration_ms)}")
+    facts.add_row(
+        "decisions",
+        f"{summary.decision_count}, of which {summary.failed_decisions} failed and {summary.pending_decisions} pending "
+        f"({summary.success_rate:.0%} succeeded)",
+    )
+    facts.add_row("spent", f"{summary.tokens:,} tokens, {spell_duration(summary.latency_ms)} in outcomes")
+    facts.add_row("nodes", Text(" → ".join(summary.nodes)))
+    if summary.tags:
+        facts.add_row("tags", Text(", ".join(summary.tags)))
+    facts.add_row("complete", completeness_text(summary))
+    parts: list[RenderableType] = [facts, Text(), Text(summary.narrative)]
+    for title, lines in (
+        ("Key decisions", summary.key_decisions),
+        ("Critical problems", summary.critical_problems),
+        ("Warnings", summary.warnings),
+        ("What worked", summary.successes),
+    ):
+        if lines:
+            parts += [Text(f"\n{title}", style="bold"), *(Text(f"  {line}") for line in lines)]
+    return Panel(
+        Group(*parts),
+        title=Text(summary.run_id),
+        subtitle=f"revision {summary.revision}" if summary.revision else "not summarised yet",
+        title_align="left",
+        subtitle_align="right",
+    )
+
+
+def decision_lines(run: Run) -> Iterable[Text]:
+    """Every decision of a run, with its options and what came of it."""
+    for decision in run.decisions:
+        yield Text(f"{decision.timestamp:%H:%M:%S.%f} "[:-4] + " ") + Text(decision.summary_for_builder())
+        yield from (Text(f"    {line}", style="dim") for line in _details(decision))
+
+
+def _details(decision: Decision) -> Iterable[str]:
+    if decision.reasoning:
+        yield f"because: {decision.reasoning}"
+    others = [option.description for option in decision.options if option.id != decision.chosen_option_id]
+    if others:
+        yield f"instead of: {'; '.join(others)}"
+    outcome = decision.outcome
+    if outcome is not None:
+        told = outcome.summary or outcome.error or ("succeeded" if outcome.success else "failed")
+        yield f"outcome: {told} ({spell_duration(outcome.latency_ms)}, {outcome.tokens_used:,} tokens)"
+
+
+def status_text(status: RunStatus) -> Text:
+    """A status in its colour."""
+    return Text(status.value, style=_STATUS_STYLES[status])
+
+
+def completeness_text(summary: RunSummary) -> str:
+    """How much of what was sent is in it, in words."""
+    completeness = summary.completeness
+    text = f"{completeness.received:,} messages"
+    if completeness.declared:
+        text += f" of {completeness.declared:,} declared"
+    if completeness.missing:
+        text += f", {completeness.missing:,} missing"
+    if completeness.late:
+        text += f", {completeness.late:,} came late"
+    return text

@@ -1,0 +1,7 @@
+"""What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
+
+from runweaver.query.runs import Runs
+from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
+from runweaver.query.summaries import Page, Summaries
+
+__all__ = ["Page", "PartitionStatus", "PipelineStatus", "Runs", "Summaries", "WorkerStatus", "read_status"]

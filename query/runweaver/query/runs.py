@@ -1,0 +1,68 @@
+"""Reads full runs, finished or still going on."""
+
+import heapq
+
+from redis import Redis
+from runweaver.shared.archive import StoredRun
+from runweaver.shared.connection import connect, server_errors
+from runweaver.shared.errors import ArchiveExpiredError
+from runweaver.shared.keys import Keys
+from runweaver.shared.replies import as_scores
+from runweaver.shared.run import Run, RunStatus
+from runweaver.shared.settings import ServerSettings
+from runweaver.shared.summary import RunSummary
+
+
+class Runs:
+    """The runs of one namespace, with all their decisions.
+
+    A run that still goes on is folded by the same function that the finalizer uses.
+
+    Every method raises `ServerError` where the server does not answer.
+    """
+
+    def __init__(self, url: str | None = None, *, namespace: str | None = None) -> None:
+        """As for `Summaries`."""
+        settings = ServerSettings.load(redis_url=url, namespace=namespace)
+        self._url = settings.redis_url
+        self._keys = Keys(settings.namespace)
+        self._client: Redis = connect(self._url, name="query")
+
+    def get(self, run_id: str) -> Run | None:
+        """A run as it stands now; none where nothing is known of it.
+
+        Raises:
+            ArchiveExpiredError: its summary is still kept, its messages are not.
+        """
+        with server_errors(self._url), self._client.pipeline() as pipeline:
+            # In one step: a finalizer may be moving messages from one to the other.
+            pipeline.hgetall(self._keys.run(run_id))
+            pipeline.get(self._keys.archive(run_id))
+            pipeline.get(self._keys.summary(run_id))
+            replies = pipeline.execute()
+        return _run(run_id, *replies)
+
+    def running(self, *, limit: int = 50) -> list[Run]:
+        """Runs that have not ended, those last heard of first."""
+        with server_errors(self._url):
+            partitions = int(self._client.get(self._keys.partitions) or 1)
+            newest: list[tuple[float, str]] = []
+            for partition in range(partitions):
+                rows = self._client.zrange(self._keys.active(partition), 0, limit - 1, desc=True, withscores=True)
+                newest += ((score, run_id) for run_id, score in as_scores(rows))
+            runs = (self.get(run_id) for _, run_id in heapq.nlargest(limit, newest))
+            return [run for run in runs if run is not None and run.status is RunStatus.RUNNING]
+
+
+def _run(run_id: str, live: dict[bytes, bytes], packed: bytes | None, raw_summary: bytes | None) -> Run | None:
+    stored = StoredRun.read(run_id, live, packed)
+    if raw_summary is None:
+        return stored.fold() if stored.exists else None
+    if packed is None:
+        raise ArchiveExpiredError(
+            f"the messages of {run_id} are kept no more, its summary still is: see `runweaver show {run_id}`"
+        )
+    run = stored.fold()
+    if not stored.has_news:
+        run.narrative = RunSummary.model_validate_json(raw_summary).narrative
+    return run

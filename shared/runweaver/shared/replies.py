@@ -1,0 +1,17 @@
+"""The server's replies as what they are.
+
+The driver's types allow for every option of a client (text or bytes, one protocol or the other). Ours has one set of
+them, see `connect`: here its replies get their one type.
+"""
+
+from typing import Any
+
+
+def as_scores(rows: Any) -> list[tuple[str, float]]:
+    """The reply to a range of a sorted set, with scores: members and scores."""
+    return [(member.decode(), score) for member, score in rows]
+
+
+def as_entries(rows: Any) -> list[tuple[str, dict[bytes, bytes]]]:
+    """The reply to a range of a stream: entry ids and fields."""
+    return [(entry_id.decode(), fields) for entry_id, fields in rows]
