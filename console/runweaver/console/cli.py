@@ -39,7 +39,8 @@ app = typer.Typer(
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not be accepted.")
 app.add_typer(dead_letters, name="dead-letters")
 
-out = Console(soft_wrap=not sys.stdout.isatty())
+#: What is not a terminal has no width: then lines are long enough for most things, and no longer.
+out = Console(width=None if sys.stdout.isatty() else 120)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Parent = Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is not the parent any more.")]
@@ -135,7 +136,7 @@ def list_runs(
     elif not found:
         out.print("No such runs.")
     else:
-        out.print(summary_table(found))
+        out.print(summary_table(found, width=out.width))
         if next_cursor is not None:
             out.print(f"\nmore: --cursor {next_cursor}", style="dim", highlight=False)
 

