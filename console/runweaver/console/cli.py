@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
 from runweaver.console.demo import run_demo
 from runweaver.console.fleet import stop_with_parent
 from runweaver.console.logs import LogFormat, configure_logging

@@ -13,6 +13,7 @@ from redis import Redis
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+
 from runweaver.console.fleet import Fleet, interruptible, stop_all
 from runweaver.console.private_server import private_server
 from runweaver.console.render import summary_panel, summary_table

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
 from runweaver.shared.decision import Decision
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary

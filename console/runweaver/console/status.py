@@ -5,6 +5,7 @@ import sys
 
 from rich.console import Console
 from rich.table import Table
+
 from runweaver.query import read_status
 from runweaver.shared.connection import check_server, connect, server_errors
 from runweaver.shared.keys import Keys

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
+
 from runweaver.console.fleet import Fleet, interruptible
 from runweaver.console.private_server import private_server
 from runweaver.shared.connection import check_server, connect, redact

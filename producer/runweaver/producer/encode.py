@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
+
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.messages import BaseMessage
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from redis.exceptions import RedisError
+
 from runweaver.shared.log import get_logger
 
 #: A batch leaves when it has this many messages, this many bytes, or when its first message is this old.

@@ -3,6 +3,7 @@
 from itertools import count
 
 from redis.exceptions import NoPermissionError
+
 from runweaver.producer.outbox import BATCH_MESSAGES
 from runweaver.shared.connection import connect
 from runweaver.shared.keys import Keys

@@ -3,6 +3,7 @@
 import heapq
 
 from redis import Redis
+
 from runweaver.shared.archive import StoredRun
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import ArchiveExpiredError

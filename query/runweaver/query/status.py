@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import ResponseError
+
 from runweaver.shared.keys import WORKER_GROUP, Keys
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from redis import Redis
+
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import InvalidArgumentError, InvalidCursorError
 from runweaver.shared.keys import Keys

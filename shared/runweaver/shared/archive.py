@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Final
 
 import zstandard
+
 from runweaver.shared.fold import fold
 from runweaver.shared.messages import parse_message
 from runweaver.shared.run import Run, RunStatus

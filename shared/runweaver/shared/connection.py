@@ -9,6 +9,7 @@ from redis import Redis
 from redis import exceptions as driver
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
+
 from runweaver.shared.errors import (
     AccessRefusedError,
     ServerError,

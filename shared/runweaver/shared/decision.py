@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import Field
+
 from runweaver.shared.fields import Count, Schema, Share, UtcDatetime, utc_now
 
 #: A decision of more than this quality was a good one.

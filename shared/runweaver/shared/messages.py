@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+
 from runweaver.shared.decision import Decision, DecisionEvaluation, Outcome
 from runweaver.shared.errors import InvalidMessageError
 from runweaver.shared.fields import MAX_SEQUENCE, Identifier, Schema, Sequence, UtcDatetime, utc_now

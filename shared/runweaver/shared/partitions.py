@@ -2,6 +2,7 @@
 
 from redis import Redis
 from redis.exceptions import WatchError
+
 from runweaver.shared.keys import Keys
 
 

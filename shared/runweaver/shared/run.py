@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field, computed_field, model_validator
+
 from runweaver.shared.decision import Decision
 from runweaver.shared.fields import Schema, UtcDatetime, utc_now
 

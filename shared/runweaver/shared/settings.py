@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.messages import MAX_MESSAGE_BYTES
 

@@ -3,6 +3,7 @@
 from typing import Final, Self
 
 from pydantic import Field
+
 from runweaver.shared.fields import Schema, UtcDatetime
 from runweaver.shared.run import Completeness, Run, RunStatus
 

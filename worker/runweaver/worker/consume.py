@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import ResponseError
+
 from runweaver.shared.keys import WORKER_GROUP, Keys
 from runweaver.shared.log import get_logger
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.client import Pipeline
+
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.keys import Keys
 from runweaver.shared.messages import entry_time

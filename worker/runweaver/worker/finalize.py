@@ -12,6 +12,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError, WatchError
+
 from runweaver.shared.archive import StoredRun
 from runweaver.shared.connection import concerns_one_key
 from runweaver.shared.keys import Keys, partition_of

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+
 from runweaver.shared.connection import check_server, connect
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.keys import Keys

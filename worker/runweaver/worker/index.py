@@ -5,6 +5,7 @@ from typing import Final
 
 from redis import Redis
 from redis.client import Pipeline
+
 from runweaver.shared.keys import Keys
 from runweaver.shared.replies import as_scores
 from runweaver.shared.summary import RunSummary

@@ -16,6 +16,7 @@ from rq import Queue, Retry, SimpleWorker
 from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
+
 from runweaver.shared.errors import RunweaverError
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
+
 from runweaver.shared.keys import Keys
 
 #: Compares and removes in one step, which no command of the server does.

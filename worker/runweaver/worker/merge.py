@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from redis import Redis
+
 from runweaver.shared.connection import concerns_one_key
 from runweaver.shared.keys import WORKER_GROUP, Keys, partition_of
 from runweaver.worker.accept import Batch

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from redis import Redis
+
 from runweaver.shared.keys import Keys, partition_of
 from runweaver.shared.replies import as_scores
 from runweaver.worker.index import clear_expired

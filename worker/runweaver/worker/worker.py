@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from redis.exceptions import RedisError
+
 from runweaver.shared.connection import check_server, connect
 from runweaver.shared.errors import RunweaverError
 from runweaver.shared.keys import Keys
