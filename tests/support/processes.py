@@ -12,6 +12,7 @@ import redis
 
 from runweaver.query import Runs, Summaries
 from runweaver.shared import Keys, RunSummary
+from runweaver.worker import JobQueue
 from tests.support.waiting import wait_until
 
 #: Short waits, so that tests of what happens after a while need not take that long.
@@ -26,6 +27,7 @@ class Pipeline:
         self.namespace = namespace
         self.keys = Keys(namespace)
         self.redis: redis.Redis = redis.Redis.from_url(url)
+        self.jobs = JobQueue(self.redis, self.keys)
         self.summaries = Summaries(url, namespace=namespace)
         self.runs = Runs(url, namespace=namespace)
         self.environment = {
@@ -82,6 +84,27 @@ class Pipeline:
         wait_until(
             lambda: all(self.redis.xlen(self.keys.messages(partition)) == 0 for partition in range(count)),
             what="all messages merged",
+        )
+
+    def wait_until_idle(self) -> None:
+        """Wait until no message waits, no run is due, and no job is there."""
+        self.wait_until_merged()
+        count = int(self.redis.get(self.keys.partitions) or 1)
+        wait_until(
+            lambda: all(self.redis.zcard(self.keys.due(partition)) == 0 for partition in range(count)),
+            timeout_s=60,
+            what="no run is due",
+        )
+        wait_until(
+            lambda: self.jobs.queue.count == 0 and self.jobs.queue.started_job_registry.count == 0,
+            what="no job is there",
+        )
+
+    def is_due(self, run_id: str) -> bool:
+        """Whether a run waits to be looked at."""
+        return any(
+            self.redis.zscore(self.keys.due(partition), run_id) is not None
+            for partition in range(int(self.redis.get(self.keys.partitions) or 1))
         )
 
     def stop(self, process: subprocess.Popen[bytes]) -> int:

@@ -1,0 +1,50 @@
+# The front door. Every target sets up what it needs, in .venv; CI runs the same.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format bench clean
+
+help: ## What there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/.installed ## Watch a small fleet of agents, and what Runweaver makes of it
+	@$(BIN)/runweaver demo
+
+up: .venv/.installed ## A server, a worker and a finalizer, until Ctrl-C
+	@$(BIN)/runweaver up
+
+test: .venv/.developed ## All tests, against real servers and processes
+	$(BIN)/pytest
+
+check: .venv/.developed ## Lint, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.developed ## Put the code into its usual form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.developed ## Measure: messages a second from the stream to the summary
+	$(BIN)/python benchmarks/end_to_end.py
+
+clean: ## Remove what the other targets made
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/.created:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+.venv/.installed: .venv/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	@touch $@
+
+.venv/.developed: .venv/.installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

@@ -1,0 +1,207 @@
+"""What becomes of bad input: it is set aside with the reason, and its neighbours go on."""
+
+import json
+
+import pytest
+
+from runweaver.shared import RunStatus, RunSummary
+from runweaver.worker import DeadLetter, DeadLetters
+from tests.support.messages import Script
+from tests.support.processes import Pipeline
+from tests.support.waiting import wait_until
+
+
+def _dead_letter(pipeline: Pipeline, entry_id: str) -> DeadLetter:
+    """Wait for the dead letter of this entry."""
+    letters = DeadLetters(pipeline.redis, pipeline.keys)
+    found = wait_until(
+        lambda: [letter for letter in letters if letter.entry_id == entry_id], what=f"dead letter of {entry_id}"
+    )
+    assert 1 == len(found)
+    return found[0]
+
+
+def _between_good_ones(pipeline: Pipeline, run_id: str, bad: str | bytes) -> tuple[str, RunSummary]:
+    """Send a bad message in the middle of an entry with a whole good run.
+
+    Returns:
+        The entry's id, and the good run's summary.
+    """
+    script = Script(run_id)
+    entry_id = pipeline.send(
+        script.started(), script.decision("d"), bad, script.outcome("d"), script.ended(), partition=0
+    )
+    return entry_id, pipeline.summary(run_id)
+
+
+_LONG_TEXT = "x" * (1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "says"),
+    [
+        ("{not json", "not-json", "Invalid JSON"),
+        ("", "not-json", "Invalid JSON"),
+        (b'{"type":"heartbeat","run_id":"\xff\xfe"}', "not-json", "Invalid JSON"),
+        ('{"type":"telepathy","run_id":"r"}', "unknown-type", "telepathy"),
+        ('{"run_id":"r"}', "invalid", "type"),
+        ('{"type":"heartbeat"}', "invalid", "heartbeat.run_id: Field required"),
+        ('{"type":"heartbeat","run_id":"{r}"}', "invalid", "heartbeat.run_id"),
+        ('{"type":"heartbeat","run_id":"a run"}', "invalid", "heartbeat.run_id"),
+        ('{"type":"heartbeat","run_id":"r","producer":"p"}', "invalid", "producer and seq go together"),
+        ('{"type":"heartbeat","run_id":"r","producer":"p","seq":10000000}', "invalid", "heartbeat.seq"),
+        ('{"type":"heartbeat","run_id":"r","producer":"p","seq":-1}', "invalid", "heartbeat.seq"),
+        ('{"type":"heartbeat","run_id":"r","sent_at":"2026-01-01T00:00:00"}', "invalid", "timezone"),
+        (json.dumps({"type": "heartbeat", "run_id": "r", "padding": _LONG_TEXT}), "too-large", "1,048,576"),
+    ],
+    ids=[
+        "invalid JSON",
+        "empty",
+        "no UTF-8",
+        "unknown type",
+        "no type",
+        "no run id",
+        "run id with braces",
+        "run id with blanks",
+        "producer without seq",
+        "absurd seq",
+        "negative seq",
+        "time without offset",
+        "over the limit",
+    ],
+)
+def test_a_bad_message_is_set_aside_by_itself(
+    pipeline: Pipeline, run_id: str, bad: str | bytes, code: str, says: str
+) -> None:
+    """It ends as a dead letter with its original bytes and the reason; the messages around it are summarised."""
+    entry_id, summary = _between_good_ones(pipeline, run_id, bad)
+
+    letter = _dead_letter(pipeline, entry_id)
+
+    assert bad == letter.message if isinstance(bad, bytes) else bad.encode() == letter.message
+    assert code == letter.code
+    assert says in letter.reason
+    assert (RunStatus.COMPLETED, 1, 4) == (summary.status, summary.decision_count, summary.completeness.received)
+
+
+def test_an_outcome_for_a_decision_that_never_comes_counts_for_nothing_and_is_told(
+    pipeline: Pipeline, run_id: str
+) -> None:
+    """The run's numbers are those of its decisions; the narrative says that an outcome found none."""
+    script = Script(run_id)
+    pipeline.send(script.started(), script.decision("d"), script.outcome("elsewhere", success=False), script.ended())
+
+    summary = pipeline.summary(run_id)
+
+    assert (1, 0, 1) == (summary.decision_count, summary.failed_decisions, summary.pending_decisions)
+    assert "1 outcome came for decisions that nobody reported." in summary.narrative
+
+
+def test_a_decision_sent_twice_counts_once(pipeline: Pipeline, run_id: str) -> None:
+    """Of two decisions with one id, the later one counts."""
+    script = Script(run_id)
+    early, late = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
+    pipeline.send(
+        script.started(),
+        script.decision("d", "Second thought", timestamp=late),
+        script.decision("d", "First thought", timestamp=early),
+        script.outcome("d", success=False),
+        script.ended(),
+    )
+
+    summary = pipeline.summary(run_id)
+
+    assert ["✗ [node] Second thought → The first way"] == summary.key_decisions
+    assert 1 == summary.decision_count
+
+
+def test_of_two_ends_the_later_one_counts(pipeline: Pipeline, run_id: str) -> None:
+    """Whichever comes first."""
+    script = Script(run_id)
+    pipeline.send(
+        script.started(),
+        script.ended("failed", ended_at="2026-01-01T00:00:02Z"),
+        script.ended("completed", ended_at="2026-01-01T00:00:01Z"),
+    )
+
+    assert RunStatus.FAILED == pipeline.summary(run_id).status
+
+
+def test_an_end_before_the_start_gives_no_negative_duration(pipeline: Pipeline, run_id: str) -> None:
+    """Clocks of two machines differ; the run took no time then."""
+    script = Script(run_id)
+    pipeline.send(script.started(started_at="2026-01-01T00:00:02Z"), script.ended(ended_at="2026-01-01T00:00:01Z"))
+
+    assert 0 == pipeline.summary(run_id).duration_ms
+
+
+def test_messages_after_the_end_give_the_next_revision(pipeline: Pipeline, run_id: str) -> None:
+    """What comes after the summary is added to it, and counted as late."""
+    script = Script(run_id)
+    pipeline.send(script.started(), script.decision("d"), script.ended())
+    assert 1 == pipeline.summary(run_id).pending_decisions
+
+    pipeline.send(script.outcome("d", success=False, error="too late"))
+    summary = pipeline.summary(run_id, revision=2)
+
+    assert (2, 1, 0) == (summary.revision, summary.failed_decisions, summary.pending_decisions)
+    assert (4, 3, 0, 1) == (
+        summary.completeness.received,
+        summary.completeness.declared,
+        summary.completeness.missing,
+        summary.completeness.late,
+    )
+
+
+def test_a_run_without_a_start_is_summarised_all_the_same(pipeline: Pipeline, run_id: str) -> None:
+    """Its goal is `unknown`, and it began with its first message."""
+    script = Script(run_id)
+    pipeline.send(script.decision("d", timestamp="2026-01-01T00:00:01Z"), script.ended(ended_at="2026-01-01T00:00:03Z"))
+
+    summary = pipeline.summary(run_id)
+
+    assert ("unknown", 2000) == (summary.goal_id, summary.duration_ms)
+
+
+def test_missing_messages_are_declared_missing(pipeline: Pipeline, run_id: str) -> None:
+    """After the settle time the run is summarised with what is there, and says what is not."""
+    script = Script(run_id)
+    started, _lost, ended = script.started(), script.decision("lost"), script.ended()
+    pipeline.send(started, ended)
+
+    summary = pipeline.summary(run_id)
+
+    assert (2, 3, 1) == (
+        summary.completeness.received,
+        summary.completeness.declared,
+        summary.completeness.missing,
+    )
+    assert "This is not all: 1 message of this run did not arrive." in summary.narrative
+
+
+def test_a_key_that_holds_something_else_costs_only_its_own_run(pipeline: Pipeline, run_id: str) -> None:
+    """Messages for it are set aside; other runs of the same entry are summarised."""
+    strange = f"{run_id}-strange"
+    pipeline.redis.set(pipeline.keys.run(strange), "not a run", ex=60)
+    good, bad = Script(run_id), Script(strange)
+
+    entry_id = pipeline.send(good.started(), bad.started(), good.ended())
+
+    assert "refused" == _dead_letter(pipeline, entry_id).code
+    assert RunStatus.COMPLETED == pipeline.summary(run_id).status
+
+
+def test_a_replayed_dead_letter_completes_its_run(pipeline: Pipeline, run_id: str) -> None:
+    """After what was wrong is mended, the message is merged as if it had come in time, under its own identity."""
+    script = Script(run_id)
+    pipeline.redis.set(pipeline.keys.run(run_id), "in the way", ex=60)
+    entry_id = pipeline.send(script.started("the-goal"))
+    letter = _dead_letter(pipeline, entry_id)
+    pipeline.redis.delete(pipeline.keys.run(run_id))
+
+    assert DeadLetters(pipeline.redis, pipeline.keys).replay(letter.id)
+    pipeline.send(script.ended())
+
+    summary = pipeline.summary(run_id)
+    assert ("the-goal", 0) == (summary.goal_id, summary.completeness.missing)
+    assert letter.id not in [each.id for each in DeadLetters(pipeline.redis, pipeline.keys)]
