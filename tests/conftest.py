@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from runweaver.producer import Producer
 from tests.support.processes import Pipeline
 from tests.support.server import Server
 
@@ -30,6 +31,13 @@ def pipeline(server: Server) -> Iterator[Pipeline]:
     with Pipeline(server.url, "shared") as running:
         running.start("worker")
         running.start("finalizer")
+        yield running
+
+
+@pytest.fixture
+def producer(pipeline: Pipeline) -> Iterator[Producer]:
+    """A producer for the pipeline that is always running."""
+    with Producer(settings=pipeline.producer_settings) as running:
         yield running
 
 

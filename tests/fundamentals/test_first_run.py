@@ -1,13 +1,12 @@
 """An agent reports a run, and seconds later its summary is there."""
 
 from runweaver.producer import Producer
-from runweaver.shared import ProducerSettings, RunStatus
+from runweaver.shared import RunStatus
 from tests.support.processes import Pipeline
 
 
-def test_a_run_is_summarised_when_it_ends(pipeline: Pipeline) -> None:
-    """The five lines of the README give a summary."""
-    producer = Producer(settings=ProducerSettings(redis_url=pipeline.url, namespace=pipeline.namespace))
+def test_a_run_is_summarised_when_it_ends(pipeline: Pipeline, producer: Producer) -> None:
+    """The lines of the README give a summary."""
     with producer.start_run("qualify-leads", "Qualify sales leads", input_data={"lead": "L-1"}) as run:
         decision = run.decide(
             "Does the lead have budget?",
@@ -22,13 +21,49 @@ def test_a_run_is_summarised_when_it_ends(pipeline: Pipeline) -> None:
 
     assert "qualify-leads" == summary.goal_id
     assert RunStatus.COMPLETED == summary.status
-    assert 1 == summary.decision_count
-    assert 1.0 == summary.success_rate
+    assert (1, 1.0, 512, 840) == (summary.decision_count, summary.success_rate, summary.tokens, summary.latency_ms)
     assert ["Budget of $50k inferred"] == summary.successes
     assert "Run completed successfully. Made 1 decisions: 1 succeeded, 0 failed." == summary.narrative
-    assert (4, 4, 0) == (
-        summary.completeness.received,
-        summary.completeness.declared,
-        summary.completeness.missing,
-    )
-    producer.close()
+    assert (4, 4, 0) == (summary.completeness.received, summary.completeness.declared, summary.completeness.missing)
+
+
+def test_the_full_run_can_be_read_too(pipeline: Pipeline, producer: Producer) -> None:
+    """With every option and reason, and what went into the run and came out of it."""
+    with producer.start_run("book", "Book a flight", input_data={"to": "Oslo"}, tags=["test"]) as run:
+        decision = run.quick_decision("Which flight?", "The cheapest", "It was asked for", node_id="search")
+        run.record_outcome(decision, success=True, result={"fare": 380})
+        run.evaluate(decision, outcome_quality=0.9, explanation="Well done")
+        run.traverse("search", "pay")
+        run.heartbeat()
+        run.end(output_data={"booked": True}, narrative="A flight was booked.")
+    pipeline.summary(run.run_id)
+
+    found = pipeline.runs.get(run.run_id)
+
+    assert found is not None
+    assert ({"to": "Oslo"}, {"booked": True}, ["test"]) == (found.input_data, found.output_data, found.tags)
+    assert ["search->pay"] == found.metrics.edges_traversed
+    assert "A flight was booked." == found.narrative
+    assert decision == found.decisions[0].id
+    assert "It was asked for" == found.decisions[0].reasoning
+    assert "✓ [search] Which flight? → The cheapest [quality: 0.9]" == found.decisions[0].summary_for_builder()
+    assert found.decisions[0].outcome is not None
+    assert {"fare": 380} == found.decisions[0].outcome.result
+
+
+def test_many_runs_at_once_keep_apart(pipeline: Pipeline, producer: Producer) -> None:
+    """One producer serves them all; no decision ends up in another run."""
+    runs = [producer.start_run("many") for _ in range(20)]
+    for step in range(5):
+        for number, run in enumerate(runs):
+            decision = run.quick_decision(f"Step {step} of {number}", "Go on")
+            run.record_outcome(decision, success=number % 2 == 0)
+    for run in runs:
+        run.end()
+
+    for number, run in enumerate(runs):
+        found = pipeline.summary(run.run_id)
+        assert (5, 0 if number % 2 == 0 else 5) == (found.decision_count, found.failed_decisions)
+        full = pipeline.runs.get(run.run_id)
+        assert full is not None
+        assert [f"Step {step} of {number}" for step in range(5)] == [each.intent for each in full.decisions]

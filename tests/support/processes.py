@@ -11,7 +11,7 @@ from typing import Self
 import redis
 
 from runweaver.query import Runs, Summaries
-from runweaver.shared import Keys, RunSummary
+from runweaver.shared import Keys, ProducerSettings, RunSummary
 from runweaver.worker import JobQueue
 from tests.support.waiting import wait_until
 
@@ -59,6 +59,11 @@ class Pipeline:
             timeout=60,
             check=False,
         )
+
+    @property
+    def producer_settings(self) -> ProducerSettings:
+        """For a producer of this namespace."""
+        return ProducerSettings(redis_url=self.url, namespace=self.namespace)
 
     def send(self, *messages: str | bytes, partition: int = 0) -> str:
         """Put messages onto a stream as one entry, as any program could."""
