@@ -63,6 +63,8 @@ class Producer:
         self._runs: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
         self._begin()
         _living.add(self)
+        # multiprocessing forgets what was to run at the end when it has forked a child, and calls this then.
+        multiprocessing.util.register_after_fork(self, Producer._close_at_exit)
 
     def _begin(self) -> None:
         """Become a producer of this process: at first, and again in a forked child."""
@@ -75,6 +77,9 @@ class Producer:
             sender, max_messages=self._settings.buffer_messages, max_bytes=self._settings.buffer_bytes
         )
         weakref.finalize(self, self._outbox.retire).atexit = False
+        self._close_at_exit()
+
+    def _close_at_exit(self) -> None:
         # Unlike atexit, this also runs at the end of a multiprocessing child. It holds on to the outbox: what a
         # producer that went out of scope still had to send is sent nevertheless.
         self._at_exit = multiprocessing.util.Finalize(
