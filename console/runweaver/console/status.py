@@ -44,15 +44,13 @@ def show_status(out: Console, *, as_json: bool) -> None:
     facts.add_row("runs", f"{pipeline.open_runs:,} open, {pipeline.due_runs:,} to summarise")
     facts.add_row("summaries", f"{pipeline.summaries:,}")
     facts.add_row("dead letters", f"{pipeline.dead_letters:,}")
-    facts.add_row("workers", _workers(len(pipeline.workers), sum(worker.pending for worker in pipeline.workers)))
+    alive = sum(worker.is_alive for worker in pipeline.workers)
+    pending = sum(worker.pending for worker in pipeline.workers)
+    facts.add_row("workers", f"{alive}, with {pending:,} entries in hand")
     facts.add_row("finalizers", f"{jobs.finalizers}, {jobs.waiting:,} jobs waiting, {jobs.failed:,} failed")
     facts.add_row("partitions", str(len(pipeline.partitions)))
     out.print(facts)
-    if pipeline.backlog and not pipeline.workers:
-        out.print("\nMessages wait and no worker has come: start one with `runweaver worker`.", highlight=False)
+    if pipeline.backlog and not alive:
+        out.print("\nMessages wait and no worker is there: start one with `runweaver worker`.", highlight=False)
     if pipeline.due_runs and not jobs.finalizers:
         out.print("\nRuns wait for their summary and no finalizer is there: `runweaver finalizer`.", highlight=False)
-
-
-def _workers(count: int, pending: int) -> str:
-    return f"{count}, with {pending:,} entries in hand"

@@ -1,12 +1,11 @@
 """`runweaver up`: all that is needed, for as long as it is needed."""
 
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
-from runweaver.console.fleet import Fleet, interruptible
+from runweaver.console.fleet import Fleet, Interruption
 from runweaver.console.private_server import private_server
 from runweaver.shared.connection import check_server, connect, redact
 from runweaver.shared.settings import ServerSettings
@@ -18,7 +17,7 @@ def run_up(out: Console, *, port: int | None, data: Path | None, workers: int) -
     """Start a server (where none is named), workers and a finalizer, and wait for Ctrl-C."""
     settings = ServerSettings.load()
     with ExitStack() as stack:
-        stack.enter_context(interruptible())
+        interruption = stack.enter_context(Interruption())
         try:
             url = settings.redis_url
             if not settings.names_a_server:
@@ -32,6 +31,6 @@ def run_up(out: Console, *, port: int | None, data: Path | None, workers: int) -
             out.print("Then `runweaver demo`, `runweaver runs`, `runweaver status`. Ctrl-C ends it.", highlight=False)
             while True:
                 fleet.check()
-                time.sleep(_CHECK_EVERY_S)
+                interruption.wait(_CHECK_EVERY_S)
         except KeyboardInterrupt:
             out.print("Stopping.", highlight=False)

@@ -141,8 +141,8 @@ class ActiveRun:
         fields = {
             "success": success,
             "timestamp": utc_now(),
+            **({} if result is None else {"result": result}),
             **_given(
-                result=result,
                 error=error,
                 summary=summary,
                 tokens_used=tokens_used,
@@ -233,10 +233,10 @@ class ActiveRun:
             "goal_aligned": goal_aligned,
             "alignment_score": alignment_score,
             "better_option_existed": better_option_existed,
+            "contributed_to_success": contributed_to_success,
             **_given(
                 better_option_id=better_option_id,
                 why_better=why_better,
-                contributed_to_success=contributed_to_success,
                 explanation=explanation,
             ),
         }
@@ -391,7 +391,7 @@ class ActiveRun:
 
 def _given(**fields: Any) -> dict[str, Any]:
     """Only what says something: the rest is the schema's default anyway, and would cost bytes a million times."""
-    return {name: value for name, value in fields.items() if value or value is False}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _describe(error: BaseException) -> str:

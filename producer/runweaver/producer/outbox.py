@@ -95,6 +95,9 @@ class Outbox:
 
     def close(self, timeout_s: float) -> bool:
         """Flush, and stop the thread. What could not be sent in time is lost, and counted as dropped."""
+        with self._changed:
+            if self._closed:
+                return self._accepted == self._sent
         deadline = time.monotonic() + timeout_s
         everything = self.flush(timeout_s)
         with self._changed:

@@ -1,10 +1,15 @@
 """How the pipeline is doing: what waits where, and who works."""
 
+from typing import Final
+
 from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from runweaver.shared.keys import WORKER_GROUP, Keys
+
+#: A worker asks for messages every second; one that has not for so long is gone, and left its name behind.
+_GONE_AFTER_S: Final = 15.0
 
 
 class WorkerStatus(BaseModel):
@@ -15,6 +20,11 @@ class WorkerStatus(BaseModel):
     idle_s: float
     #: Entries that it has taken and not acknowledged, over all partitions.
     pending: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has asked for messages lately."""
+        return self.idle_s < _GONE_AFTER_S
 
 
 class PartitionStatus(BaseModel):

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from redis import Redis
 from redis import exceptions as driver
@@ -51,8 +50,10 @@ def connect(url: str, *, name: str, blocks_for_s: float = 0.0, retries: int = 3)
             retry=Retry(backoff, retries),
         )
     except ValueError as error:
+        # With a password in the URL, the driver's words may hold a part of it.
+        reason = "special characters in the password have to be percent-encoded" if "@" in url else error
         raise SettingsError(
-            f"the Redis URL {redact(url)!r} cannot be used: {error}. It looks like redis://user:password@host:6379/0"
+            f"the Redis URL {redact(url)!r} cannot be used: {reason}. It looks like redis://user:password@host:6379/0"
         ) from None
 
 
@@ -85,14 +86,10 @@ def concerns_one_key(error: Exception) -> bool:
 
 
 def redact(url: str) -> str:
-    """The URL without its password and its options, fit for logs and messages."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}@" if parts.username else ""
-    except ValueError:
-        return "(not a URL)"
-    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))
+    """The URL without user, password and options, fit for logs and messages: also where it is not quite a URL."""
+    scheme, separator, rest = url.partition("://")
+    host = rest.rpartition("@")[2].partition("?")[0]
+    return f"{scheme}://{host}" if separator else "(not a URL)"
 
 
 def _translated(error: driver.RedisError, where: str) -> ServerError:

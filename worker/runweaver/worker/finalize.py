@@ -137,10 +137,14 @@ class Finalizer:
             if old is not None:
                 stale = set(index_keys(keys, old)) - set(index_keys(keys, summary))
                 remove_from_indexes(self._client, run_id, stale)
+        kept_s = self._summary_ttl_s + EXPIRY_GRACE_S
         pipeline.multi()
-        if summary is not old:
+        if summary is old:
+            # Its term in the index begins anew below, so it does here.
+            pipeline.expire(keys.summary(run_id), kept_s)
+        else:
             pipeline.set(keys.archive(run_id), archive.pack(), ex=self._archive_ttl_s)
-            pipeline.set(keys.summary(run_id), summary.model_dump_json(), ex=self._summary_ttl_s + EXPIRY_GRACE_S)
+            pipeline.set(keys.summary(run_id), summary.model_dump_json(), ex=kept_s)
         fields = list(stored.live)
         for start in range(0, len(fields), _FIELDS_AT_ONCE):
             pipeline.hdel(keys.run(run_id), *fields[start : start + _FIELDS_AT_ONCE])

@@ -26,6 +26,8 @@ from runweaver.worker.narrate import Narrator, PlainNarrator
 #: How often RQ looks for jobs whose process died.
 _MAINTENANCE_S: Final = 60
 _RETRY_S: Final = 2.0
+#: How long a finalizer that was killed still counts as one (and a minute more).
+_WORKER_TTL_S: Final = 60
 
 _log = get_logger(__name__)
 
@@ -80,6 +82,7 @@ class FinalizerProcess:
             connection=self._jobs_client,
             job_class=self._job_class,
             serializer=JSONSerializer,
+            worker_ttl=_WORKER_TTL_S,
             maintenance_interval=_MAINTENANCE_S,
             log_job_description=False,
         )
@@ -110,10 +113,11 @@ def load_narrator(path: str | None) -> Narrator:
         return PlainNarrator()
     module_name, _, attribute = path.partition(":")
     try:
-        found: Any = getattr(import_module(module_name), attribute)
+        narrator: Any = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(f"RUNWEAVER_NARRATOR={path!r}: cannot be imported as module:attribute ({error})") from None
-    narrator = found() if isinstance(found, type) else found
+    if isinstance(narrator, type) or not hasattr(narrator, "narrate"):
+        narrator = narrator() if callable(narrator) else narrator
     if not callable(getattr(narrator, "narrate", None)):
         raise SettingsError(f"RUNWEAVER_NARRATOR={path!r}: has no method narrate(run)")
     return narrator  # type: ignore[no-any-return]

@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from typing import Final
 
+from pydantic import ValidationError
 from redis import Redis
 from redis.client import Pipeline
+from redis.exceptions import ResponseError
 
 from runweaver.shared.keys import Keys
+from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores
 from runweaver.shared.summary import RunSummary
 
@@ -15,6 +18,8 @@ KEPT_ANNOUNCEMENTS: Final = 100_000
 
 #: A summary outlives its term by this much, so that whoever clears the indexes can still read what it is in.
 EXPIRY_GRACE_S: Final = 24 * 60 * 60
+
+_log = get_logger(__name__)
 
 
 def index_keys(keys: Keys, summary: RunSummary) -> list[str]:
@@ -67,9 +72,17 @@ def clear_expired(client: Redis, keys: Keys, now_ms: float, limit: int) -> int:
     rows = client.zrange(keys.index_expiry, "-inf", now_ms, byscore=True, offset=0, num=limit, withscores=True)
     expired = as_scores(rows)
     for run_id, _ in expired:
-        raw = client.get(keys.summary(run_id))
-        names = index_keys(keys, RunSummary.model_validate_json(raw)) if raw else [keys.index_all]
-        remove_from_indexes(client, run_id, names)
+        remove_from_indexes(client, run_id, _known_indexes(client, keys, run_id))
         client.delete(keys.summary(run_id))
         client.zrem(keys.index_expiry, run_id)
     return len(expired)
+
+
+def _known_indexes(client: Redis, keys: Keys, run_id: str) -> list[str]:
+    """In which indexes a run stands, as far as its summary can tell: one bad key must not hold up the others."""
+    try:
+        raw = client.get(keys.summary(run_id))
+        return index_keys(keys, RunSummary.model_validate_json(raw or b""))
+    except (ValidationError, ResponseError) as error:
+        _log.warning("an expired summary cannot be read, clearing the main index only", run_id=run_id, error=str(error))
+        return [keys.index_all]

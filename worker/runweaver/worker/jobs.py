@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, NoReturn, Protocol
 from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, Retry, SimpleWorker
+from rq import Queue, Retry, worker_registration
 from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
@@ -111,8 +111,13 @@ class JobQueue:
         return JobsStatus(
             waiting=self.queue.count,
             failed=FailedJobRegistry(queue=self.queue).get_job_count(cleanup=False),
-            finalizers=SimpleWorker.count(queue=self.queue),
+            finalizers=self._finalizers(),
         )
+
+    def _finalizers(self) -> int:
+        # RQ's own count keeps those that were killed, until another finalizer tidies up.
+        names = worker_registration.get_keys(queue=self.queue)
+        return self.queue.connection.exists(*names) if names else 0
 
     @property
     def has_enough(self) -> bool:
@@ -128,17 +133,17 @@ class JobQueue:
         """
         for start in range(0, len(run_ids), _RUNS_A_JOB):
             some = run_ids[start : start + _RUNS_A_JOB]
-            self._enqueue(FINALIZE, (list(some),), {"settled": settled}, f"finalize {len(some)} runs")
+            self._enqueue(FINALIZE, (list(some),), {"settled": settled}, _describe("finalize", some))
 
     def finalize_silent(self, silent_since: Mapping[str, float]) -> None:
         """Ask for these runs to be summarised as stuck, unless somebody has heard of them since (ms)."""
         if silent_since:
-            self._enqueue(FINALIZE_SILENT, (dict(silent_since),), {}, f"finalize {len(silent_since)} silent runs")
+            self._enqueue(FINALIZE_SILENT, (dict(silent_since),), {}, _describe("finalize silent", list(silent_since)))
 
     def finalize_alone(self, run_id: str) -> None:
         """Ask for a run that failed among others to be tried by itself, some times."""
         job_id = f"finalize-{hashlib.sha256(run_id.encode()).hexdigest()[:32]}"
-        self._enqueue(FINALIZE, ([run_id],), {"settled": True}, f"finalize {run_id}", job_id)
+        self._enqueue(FINALIZE, ([run_id],), {"settled": True}, _describe("finalize", [run_id]), job_id)
 
     def _enqueue(
         self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any], description: str, job_id: str | None = None
@@ -157,3 +162,7 @@ class JobQueue:
             )
         except RedisError as error:
             _log.warning("cannot enqueue a job, the sweep will", job=description, reason=str(error))
+
+
+def _describe(what: str, run_ids: Sequence[str]) -> str:
+    return f"{what} {run_ids[0]}" if len(run_ids) == 1 else f"{what} {len(run_ids)} runs"

@@ -6,6 +6,7 @@ Every step can be repeated, and a batch that failed half-way is simply merged ag
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final
 
 from redis import Redis
 
@@ -14,6 +15,9 @@ from runweaver.shared.keys import WORKER_GROUP, Keys, partition_of
 from runweaver.worker.accept import Batch
 from runweaver.worker.dead_letters import set_aside
 from runweaver.worker.jobs import JobQueue
+
+#: The least change of a score that a double holds well for times in milliseconds.
+_NUDGE_MS: Final = 0.001
 
 
 class Merger:
@@ -78,24 +82,29 @@ class Merger:
         Returns:
             The runs worth looking at now: those that ended, and those that had ended before and just got more.
         """
-        finished = [run_id for run_id, messages in batch.runs.items() if messages.ends]
-        due = dict.fromkeys(late, now_ms + self._late_after_ms)
-        due |= dict.fromkeys(finished, now_ms + self._settle_ms)
+        ended = [run_id for run_id, messages in batch.runs.items() if messages.ends]
+        late = late.difference(ended)
         active = self._by_home(batch.runs)
-        unmarked = self._by_home(run_id for run_id in batch.runs if run_id not in due)
+        unmarked = self._by_home(run_id for run_id in batch.runs if run_id not in late.union(ended))
         with self._client.pipeline(transaction=False) as pipeline:
             for home, run_ids in unmarked.items():
                 pipeline.execute_command("ZMSCORE", self._keys.due(home), *run_ids)
             for home, run_ids in active.items():
                 pipeline.zadd(self._keys.active(home), dict.fromkeys(run_ids, now_ms))
-            for home, run_ids in self._by_home(due).items():
-                pipeline.zadd(self._keys.due(home), {run_id: due[run_id] for run_id in run_ids})
+            for home, run_ids in self._by_home(ended).items():
+                pipeline.zadd(self._keys.due(home), dict.fromkeys(run_ids, now_ms + self._settle_ms))
+            for home, run_ids in self._by_home(late).items():
+                # The first late message sets the time, so that a trickle of them cannot put it off for ever. But each
+                # changes the score a little: a finalizer that has not seen the message must not remove the run.
+                pipeline.zadd(self._keys.due(home), dict.fromkeys(run_ids, now_ms + self._late_after_ms), nx=True)
+                for run_id in run_ids:
+                    pipeline.zincrby(self._keys.due(home), _NUDGE_MS, run_id)
             for rejected in batch.rejected:
                 set_aside(pipeline, self._keys, rejected)
             replies = pipeline.execute()
         for run_ids, scores in zip(unmarked.values(), replies, strict=False):
-            finished += (run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
-        return finished
+            ended += (run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
+        return ended
 
     def _by_home(self, run_ids: Iterable[str]) -> dict[int, list[str]]:
         homes: dict[int, list[str]] = defaultdict(list)

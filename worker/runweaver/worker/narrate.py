@@ -96,7 +96,7 @@ def _aftermath(attempts: Sequence[Decision], successors: dict[str, Decision]) ->
         if successor is None:
             return "Nothing was tried after that."
         return f"It was not tried again; next was {_place(successor)}, {_result(successor)}."
-    tried = list(dict.fromkeys(map(_choice, retries)))
+    tried = list({_action(retry): _choice(retry) for retry in retries}.values())
     more = f" and {len(tried) - _MOST_ATTEMPTS_NAMED} more" if len(tried) > _MOST_ATTEMPTS_NAMED else ""
     named = ", ".join(tried[:_MOST_ATTEMPTS_NAMED]) + more
     worked = next((index for index, attempt in enumerate(retries, 2) if attempt.was_successful), None)
@@ -135,13 +135,14 @@ def _breakdown(run: Run, title: str, show: Callable[[int], str], amount: Callabl
 
 def _repeats(run: Run) -> Iterator[str]:
     """The same choice over and over."""
-    choices = Counter((d.node_id, d.intent, _choice(d)) for d in run.decisions)
-    failures = Counter((d.node_id, d.intent, _choice(d)) for d in run.decisions if d.has_failed)
-    for choice, times in choices.most_common(1):
-        if times >= _REPEATS_WORTH_TELLING:
-            node, intent, action = choice
-            failed = f", {failures[choice]} failed" if failures[choice] else ""
-            yield f"Repeated: [{node}] {_quote(intent)} with {action}, {times} times{failed}."
+    alike: dict[tuple[str, ...], list[Decision]] = defaultdict(list)
+    for decision in run.decisions:
+        alike[decision.node_id, decision.intent, *_action(decision)].append(decision)
+    most = max(alike.values(), key=len, default=[])
+    if len(most) >= _REPEATS_WORTH_TELLING:
+        failures = sum(decision.has_failed for decision in most)
+        failed = f", {failures} failed" if failures else ""
+        yield f"Repeated: {_place(most[0])} with {_choice(most[0])}, {len(most)} times{failed}."
 
 
 def _open_ends(run: Run) -> Iterator[str]:
@@ -160,6 +161,12 @@ def _open_ends(run: Run) -> Iterator[str]:
 
 def _place(decision: Decision) -> str:
     return f"[{decision.node_id}] {_quote(decision.intent)}"
+
+
+def _action(decision: Decision) -> tuple[str, ...]:
+    """What was done, exactly: what is shown of it may be shortened, and look the same."""
+    chosen = decision.chosen_option
+    return (chosen.id, chosen.description, repr(chosen.action_params)) if chosen is not None else ()
 
 
 def _choice(decision: Decision) -> str:

@@ -15,7 +15,6 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from runweaver.shared.connection import check_server, connect
-from runweaver.shared.errors import RunweaverError
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.partitions import raise_partitions
@@ -91,8 +90,6 @@ class Worker:
         # What was read before the stop is merged after it: the reader ends first, then the queue runs dry.
         while reader.is_alive() or not self._batches.empty():
             self._merge_next()
-        if not self._stopping.is_set():
-            raise RunweaverError("the reading thread ended unasked, see the log: this worker cannot go on")
         sweeper.join(BLOCK_S)
         self._leave()
         _log.info("worker stopped", worker=self.name)
@@ -149,7 +146,11 @@ class Worker:
     def _keep(self, step: Callable[[], None]) -> None:
         """A thread's life: the same step again and again, whatever happens to the server."""
         while not self._stopping.is_set():
-            self._insist(step)
+            try:
+                self._insist(step)
+            except Exception:  # noqa: BLE001 - a thread that ends silently would be worse
+                _log.exception("something unforeseen went wrong, trying again")
+                self._stopping.wait(_LAST_RETRY_S)
 
     def _insist(self, step: Callable[[], None]) -> None:
         """Do something, again and again while the server is away; not longer than until the worker is stopped."""
