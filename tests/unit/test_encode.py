@@ -4,7 +4,7 @@ import dataclasses
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -81,7 +81,7 @@ def _sent(result: Any) -> Any:
         ),
         pytest.param(Decimal("1.50"), "1.50", id="a decimal"),
         pytest.param(UUID(int=1), "00000000-0000-0000-0000-000000000001", id="a UUID"),
-        pytest.param(PurePosixPath("a/b"), "a/b", id="a path"),
+        pytest.param(Path("a/b"), "a/b", id="a path"),
         pytest.param(ValueError("bad"), "ValueError('bad')", id="an exception"),
         pytest.param(10**30, 10**30, id="a long number"),
         pytest.param("half a character \ud83d", "half a character ?", id="a lone surrogate"),
@@ -91,9 +91,7 @@ def _sent(result: Any) -> Any:
 )
 def test_odd_values_are_told(value: Any, expected: Any) -> None:
     """What JSON does not know is told by its parts or its `repr`: no reason to stop the agent."""
-    received = _sent(value)
-
-    assert expected == (received.replace("_wA=", "AP8=") if value == b"\x00\xff" else received)
+    assert expected == _sent(value)
 
 
 @pytest.mark.xfail(strict=True, raises=RuntimeError, reason="an error of the value's own repr goes on to the agent")
@@ -124,7 +122,7 @@ _EXTREMES = [
 )
 @pytest.mark.parametrize("value", _EXTREMES)
 def test_what_no_worker_can_read_is_not_sent(value: Any) -> None:
-    """Nesting and numbers beyond what the worker's JSON reader takes are shed, told or refused: not sent as they are."""
+    """Nesting and numbers beyond what the worker's JSON reader takes are shed, told or refused."""
     try:
         body = encode_body(_outcome(value), _ENOUGH)
     except InvalidArgumentError:
@@ -147,7 +145,7 @@ def test_what_refers_to_itself_is_refused(levels: int) -> None:
         value = [value]
     circle["again"] = value
 
-    with pytest.raises(InvalidArgumentError, match="cannot be written as JSON: .*[Cc]ircular"):
+    with pytest.raises(InvalidArgumentError, match=r"cannot be written as JSON: .*[Cc]ircular"):
         encode_body(_outcome(circle), _ENOUGH)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import zstandard
 
 from runweaver.shared.fold import fold
-from runweaver.shared.messages import parse_message
+from runweaver.shared.messages import parse_stored
 from runweaver.shared.run import Run, RunStatus
 
 _FORMAT: Final = 1
@@ -89,9 +89,7 @@ class StoredRun:
 
     def fold(self) -> Run:
         """The run as it stands: what the finalizer summarises, and what a live view shows."""
-        # The worker checked the sizes when it took them in; a limit lowered since must not undo that.
-        messages = {identity: parse_message(raw, max_bytes=len(raw)) for identity, raw in self.messages.items()}
-        run = fold(self.run_id, messages, on_time=self.archive.on_time)
+        run = fold(self.run_id, parse_stored(self.messages), on_time=self.archive.on_time)
         return run.as_stuck() if self.archive.stuck and not self.has_news else run
 
     def archive_for(self, run: Run) -> Archive:

@@ -5,7 +5,7 @@ survive a resend; otherwise the identity is the place where it was found in its 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -188,6 +188,7 @@ Message = Annotated[
 ]
 
 _ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Message)
+_LIST_ADAPTER: Final[TypeAdapter[list[Message]]] = TypeAdapter(list[Message])
 
 
 def parse_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
@@ -205,6 +206,26 @@ def parse_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
     if (message.producer is None) != (message.seq is None):
         raise InvalidMessageError("invalid", "producer and seq go together: send both or neither")
     return message
+
+
+def parse_stored(messages: Mapping[str, bytes]) -> dict[str, Message]:
+    """Read messages that a worker has accepted, each under its identity.
+
+    Raises:
+        InvalidMessageError: one is none; the text says which.
+    """
+    try:
+        # In one step: a run has many, and a call for each adds up.
+        parsed = _LIST_ADAPTER.validate_json(b"[%b]" % b",".join(messages.values()))
+    except ValidationError:
+        for identity, raw in messages.items():
+            try:
+                # Its size was checked when it was taken in; a limit lowered since must not undo that.
+                parse_message(raw, max_bytes=len(raw))
+            except InvalidMessageError as error:
+                raise InvalidMessageError(error.code, f"stored message {identity}: {error}") from None
+        raise
+    return dict(zip(messages, parsed, strict=True))
 
 
 def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position: int) -> str:

@@ -6,7 +6,7 @@ the archive, and makes the run due again under another score. So nothing is lost
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from redis import Redis
@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, WatchError
 
 from runweaver.shared.archive import StoredRun
 from runweaver.shared.connection import concerns_one_key
-from runweaver.shared.keys import Keys, partition_of
+from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
@@ -24,7 +24,10 @@ from runweaver.worker.dead_letters import set_aside
 from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes, announce, index_keys, remove_from_indexes
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, leave, read_marks
-from runweaver.worker.narrate import Narrator
+from runweaver.worker.narrate import Narrator, PlainNarrator
+
+#: Runs whose last steps are done together: a summary is readable before that, and listed after it.
+_RUNS_AT_ONCE: Final = 20
 
 #: How often a run is read again because messages came in between, before it is left for the sweep.
 _MOST_ATTEMPTS: Final = 10
@@ -73,49 +76,64 @@ class Finalizer:
 
     def _each(self, run_ids: Sequence[str], *, settled: bool, silent_since: Mapping[str, float]) -> None:
         partitions = int(self._client.get(self._keys.partitions) or 1)
-        for run_id in run_ids:
-            home = partition_of(run_id, partitions)
+        for start in range(0, len(run_ids), _RUNS_AT_ONCE):
+            some = run_ids[start : start + _RUNS_AT_ONCE]
+            done: list[_Done] = []
             try:
-                self._finalize(run_id, home, settled=settled, silent_since=silent_since.get(run_id))
-            except Exception as error:
-                if isinstance(error, RedisError) and not concerns_one_key(error):
-                    raise
-                again_at = read_marks(self._client, self._keys, run_id, home).now_ms + _FAILED_AGAIN_MS
-                self._client.zadd(self._keys.due(home), {run_id: again_at}, xx=True)
-                if len(run_ids) == 1:
-                    raise
-                _log.exception("a run cannot be finalized, trying it by itself", run_id=run_id)
-                self._jobs.finalize_alone(run_id)
+                for run_id, marks in zip(some, read_marks(self._client, self._keys, some, partitions), strict=True):
+                    asked = _Asked(run_id, settled=settled, silent_since=silent_since.get(run_id))
+                    done += self._isolated(asked, marks, is_alone=len(run_ids) == 1)
+            finally:
+                self._conclude(done)
 
-    def _finalize(self, run_id: str, home: int, *, settled: bool, silent_since: float | None) -> None:
+    def _isolated(self, asked: "_Asked", marks: Marks, *, is_alone: bool) -> "list[_Done]":
+        """Look at a run. If it fails, the others of its job go on, and it is tried again by itself."""
+        try:
+            return self._until_unchanged(asked, marks)
+        except Exception as error:
+            if isinstance(error, RedisError) and not concerns_one_key(error):
+                raise
+            again_at = marks.now_ms + _FAILED_AGAIN_MS
+            self._client.zadd(self._keys.due(marks.home), {asked.run_id: again_at}, xx=True)
+            if is_alone:
+                raise
+            _log.exception("a run cannot be finalized, trying it by itself", run_id=asked.run_id)
+            self._jobs.finalize_alone(asked.run_id)
+            return []
+
+    def _until_unchanged(self, asked: "_Asked", marks: Marks) -> "list[_Done]":
+        """Look at a run, again and again while messages come in between."""
         for _ in range(_MOST_ATTEMPTS):
-            marks = read_marks(self._client, self._keys, run_id, home)
             if marks.due is None:
-                return  # another finalizer was here
-            is_silent = silent_since is not None and silent_since == marks.active
+                return []  # another finalizer was here
             with suppress(WatchError), self._client.pipeline() as pipeline:
-                self._look(pipeline, run_id, marks, settled=settled, is_silent=is_silent)
-                return
-        _log.info("messages keep coming, leaving the run for later", run_id=run_id)
+                return self._look(pipeline, asked, marks)
+            (marks,) = read_marks(self._client, self._keys, [asked.run_id], marks.partitions)
+        _log.info("messages keep coming, leaving the run for later", run_id=asked.run_id)
+        return []
 
-    def _look(self, pipeline: Pipeline, run_id: str, marks: Marks, *, settled: bool, is_silent: bool) -> None:
-        """Read a run, and do with it what its state calls for."""
-        stored, old = self._read(pipeline, run_id)
-        if not stored.archive.messages and old is not None and stored.live:
+    def _look(self, pipeline: Pipeline, asked: "_Asked", marks: Marks) -> "list[_Done]":
+        """Read a run, and do with it what its state calls for.
+
+        Returns:
+            What is left to do, nothing where the run stays due.
+        """
+        stored, old = self._read(pipeline, asked.run_id)
+        if not stored.exists:
+            return [_Done(asked.run_id, marks)]
+        if not stored.archive.messages and old is not None:
             self._refuse_expired(pipeline, stored, marks.home)
-        elif stored.exists:
-            run = stored.fold()
-            if not run.has_ended and run.status is not RunStatus.STUCK and is_silent:
-                run = run.as_stuck()
-            if run.status is RunStatus.RUNNING:
-                # It came back after it had been stuck, or an end was expected and is not there. It stays active.
-                leave(self._client, self._keys, run_id, replace(marks, active=None))
-                return
-            was_summarised = stored.archive.on_time is not None
-            if not settled and (was_summarised or not run.completeness.is_known_complete):
-                return  # it stays due
-            self._write(pipeline, stored, run, old, marks.now_ms)
-        leave(self._client, self._keys, run_id, marks)
+            return [_Done(asked.run_id, marks)]
+        run = stored.fold()
+        if run.status is RunStatus.RUNNING and asked.silent_since is not None and asked.silent_since == marks.active:
+            run = run.as_stuck()
+        if run.status is RunStatus.RUNNING:
+            # It came back after it had been stuck, or an end was expected and is not there. It stays active.
+            return [_Done(asked.run_id, replace(marks, active=None))]
+        was_summarised = stored.archive.on_time is not None
+        if not asked.settled and (was_summarised or not run.completeness.is_known_complete):
+            return []
+        return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old))]
 
     def _read(self, pipeline: Pipeline, run_id: str) -> tuple[StoredRun, RunSummary | None]:
         keys = self._keys
@@ -126,13 +144,13 @@ class Finalizer:
         summary = RunSummary.model_validate_json(raw_summary) if raw_summary else None
         return StoredRun.read(run_id, live, packed), summary
 
-    def _write(self, pipeline: Pipeline, stored: StoredRun, run: Run, old: RunSummary | None, now_ms: float) -> None:
-        """Archive, summarise, index and announce."""
+    def _write(self, pipeline: Pipeline, stored: StoredRun, run: Run, old: RunSummary | None) -> RunSummary:
+        """Archive and summarise, in one step that fails where the run has changed since it was read."""
         keys, run_id = self._keys, stored.run_id
         archive = stored.archive_for(run)
         summary = old
         if summary is None or archive is not stored.archive:
-            run.narrative = run.narrative or self._narrator.narrate(run)
+            run.narrative = run.narrative or self._narrate(run)
             summary = RunSummary.from_run(run, revision=archive.revision)
             if old is not None:
                 stale = set(index_keys(keys, old)) - set(index_keys(keys, summary))
@@ -149,11 +167,25 @@ class Finalizer:
         for start in range(0, len(fields), _FIELDS_AT_ONCE):
             pipeline.hdel(keys.run(run_id), *fields[start : start + _FIELDS_AT_ONCE])
         pipeline.execute()
-        with self._client.pipeline(transaction=False) as after:
-            add_to_indexes(after, keys, summary, now_ms + self._summary_ttl_s * 1000)
-            announce(after, keys, summary)
-            after.execute()
-        _log.debug("summarised", run_id=run_id, status=summary.status.value, revision=summary.revision)
+        return summary
+
+    def _conclude(self, done: "Sequence[_Done]") -> None:
+        """Index and announce what was written, and take the runs out of the sets that brought us here."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for each in done:
+                if each.summary is not None:
+                    expires_at_ms = each.marks.now_ms + self._summary_ttl_s * 1000
+                    add_to_indexes(pipeline, self._keys, each.summary, expires_at_ms)
+                    announce(pipeline, self._keys, each.summary)
+                leave(pipeline, self._keys, each.run_id, each.marks)
+            pipeline.execute()
+
+    def _narrate(self, run: Run) -> str:
+        try:
+            return self._narrator.narrate(run)
+        except Exception:  # noqa: BLE001 - a summary in plain words is better than none
+            _log.exception("the narrator failed, telling the run plainly", run_id=run.id)
+            return PlainNarrator().narrate(run)
 
     def _refuse_expired(self, pipeline: Pipeline, stored: StoredRun, home: int) -> None:
         """Set aside what came after the archive expired: half a run must not overwrite a whole summary."""
@@ -165,3 +197,21 @@ class Finalizer:
         pipeline.multi()
         pipeline.hdel(self._keys.run(stored.run_id), *stored.live)
         pipeline.execute()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a job wants of a run."""
+
+    run_id: str
+    settled: bool
+    silent_since: float | None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A run that was looked at: what was written, and what to take it out of."""
+
+    run_id: str
+    marks: Marks
+    summary: RunSummary | None = None

@@ -3,13 +3,14 @@
 They are read before a run is looked at, and a run leaves them only if nobody has marked it anew since.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
+from redis.client import Pipeline
 
-from runweaver.shared.keys import Keys
+from runweaver.shared.keys import Keys, partition_of
 
 #: Compares and removes in one step, which no command of the server does.
 _REMOVE_IF_UNCHANGED: Final = """
@@ -26,7 +27,8 @@ end
 class Marks:
     """A run's scores (ms) at one moment; none where it is not in the set."""
 
-    #: The partition that holds them.
+    #: How many partitions there are, and which of them holds the scores.
+    partitions: int
     home: int
     due: float | None
     active: float | None
@@ -34,22 +36,28 @@ class Marks:
     now_ms: float
 
 
-def read_marks(client: Redis, keys: Keys, run_id: str, home: int) -> Marks:
-    """Note where a run stands now."""
+def read_marks(client: Redis, keys: Keys, run_ids: Sequence[str], partitions: int) -> list[Marks]:
+    """Note where these runs stand now."""
+    homes = [partition_of(run_id, partitions) for run_id in run_ids]
     with client.pipeline(transaction=False) as pipeline:
-        pipeline.zscore(keys.due(home), run_id)
-        pipeline.zscore(keys.active(home), run_id)
         pipeline.time()
-        due, active, (seconds, microseconds) = pipeline.execute()
-    return Marks(home, due, active, seconds * 1000 + microseconds / 1000)
+        for run_id, home in zip(run_ids, homes, strict=True):
+            pipeline.zscore(keys.due(home), run_id)
+            pipeline.zscore(keys.active(home), run_id)
+        (seconds, microseconds), *scores = pipeline.execute()
+    now_ms = seconds * 1000 + microseconds / 1000
+    return [
+        Marks(partitions, home, due, active, now_ms)
+        for home, due, active in zip(homes, scores[::2], scores[1::2], strict=True)
+    ]
 
 
-def leave(client: Redis, keys: Keys, run_id: str, marks: Marks) -> None:
+def leave(client: Redis | Pipeline, keys: Keys, run_id: str, marks: Marks) -> None:
     """Take the run out of the sets in which it still stands as noted."""
     noted = {keys.due(marks.home): marks.due, keys.active(marks.home): marks.active}
     remove_if_unchanged(client, run_id, {key: score for key, score in noted.items() if score is not None})
 
 
-def remove_if_unchanged(client: Redis, run_id: str, scores: Mapping[str, float]) -> None:
+def remove_if_unchanged(client: Redis | Pipeline, run_id: str, scores: Mapping[str, float]) -> None:
     """Remove a run from these sets, all in one slot, from each only if its score is still this one."""
     client.eval(_REMOVE_IF_UNCHANGED, len(scores), *scores, run_id, *map(repr, scores.values()))

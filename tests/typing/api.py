@@ -1,0 +1,166 @@
+"""What a user's typed code may rely on. It is checked by mypy as a user's code would be, and never run."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+
+from runweaver.producer import ActiveRun, Producer
+from runweaver.query import Page, Runs, Summaries
+from runweaver.shared import (
+    Completeness,
+    Decision,
+    DecisionType,
+    InvalidArgumentError,
+    Option,
+    Outcome,
+    Problem,
+    ProducerSettings,
+    Run,
+    RunMetrics,
+    RunStatus,
+    RunSummary,
+    RunweaverError,
+    ServerError,
+)
+from runweaver.worker import DeadLetter, DeadLetters, Narrator, PlainNarrator
+
+
+def look_up() -> str:
+    return "found"
+
+
+async def look_up_slowly() -> int:
+    await asyncio.sleep(0)
+    return 7
+
+
+def a_run_by_hand(producer: Producer) -> None:
+    run: ActiveRun = producer.start_run("goal", "In words", input_data={"lead": 1}, run_id="run-1", tags=["a"])
+    decision_id: str = run.decide(
+        "Is there a budget?",
+        [{"id": "ask", "description": "Ask"}, Option(id="infer", description="Infer")],
+        "ask",
+        "It is quick",
+        node_id="qualifier",
+        decision_type=DecisionType.TOOL_SELECTION,
+        active_constraints=["be polite"],
+        input_context={"lead": 1},
+    )
+    run.decide("Wait?", [], None, decision_type="path_choice")
+    run.record_outcome(decision_id, True, result=[1, 2], summary="Asked", tokens_used=5, latency_ms=1.5)  # noqa: FBT003
+    run.record_outcome(decision_id, success=False, error="No answer", state_changes={"asked": True})
+    run.evaluate(decision_id, outcome_quality=0.9, better_option_id="infer", contributed_to_success=None)
+    problem_id: str = run.report_problem("critical", "No budget", decision_id=decision_id, root_cause=problem_text())
+    run.traverse("qualifier", problem_id)
+    run.heartbeat()
+    run.leave()
+    run.end("cancelled", output_data={"a": 1}, narrative="All told")
+    run_id: str = run.run_id
+    joined: ActiveRun = producer.join_run(run_id)
+    joined.leave()
+
+
+def problem_text() -> str | None:
+    return None
+
+
+def what_was_executed(run: ActiveRun) -> None:
+    found: tuple[str, str] = run.decide_and_execute("Look", [], None, "", look_up)
+    counted: tuple[str, int] = run.decide_and_execute("Count", [], None, "", lambda: 7, node_id="counter")
+    later: Awaitable[tuple[str, int]] = run.decide_and_execute("Look", [], None, "", look_up_slowly)
+    quick: str = run.quick_decision("Look", "Go there", "It is near", node_id="walker")
+    wrong: tuple[str, int] = run.decide_and_execute("Look", [], None, "", look_up)  # type: ignore[arg-type, assignment]
+    run.end("stuck")  # type: ignore[arg-type]
+    run.report_problem("fatal", "Odd")  # type: ignore[arg-type]
+    print(found[1].upper(), counted[1] + 1, later, quick, wrong)  # noqa: T201
+
+
+async def what_was_awaited(run: ActiveRun) -> tuple[str, int]:
+    decision_id, result = await run.decide_and_execute("Look", [], None, "", look_up_slowly)
+    text: str = decision_id
+    number: int = result
+    return text, number
+
+
+def with_contexts() -> bool:
+    settings = ProducerSettings(redis_url="redis://localhost", namespace="mine", partitions=2)
+    with Producer(settings=settings) as producer, producer.start_run("goal") as run:
+        run.quick_decision("Look", "Go there")
+    dropped: int = producer.dropped
+    return producer.flush(timeout=1.0) and producer.close(1.0) and dropped == 0
+
+
+async def with_async_contexts() -> None:
+    async with Producer("redis://localhost", name="agent") as producer, producer.start_run("goal") as run:
+        await what_was_awaited(run)
+
+
+def what_was_summarised() -> list[str]:
+    summaries = Summaries("redis://localhost", namespace="mine")
+    summary: RunSummary | None = summaries.get("run-1")
+    page: Page = summaries.list(
+        goal="goal", status=RunStatus.FAILED, node="qualifier", since=datetime(2026, 1, 1, tzinfo=UTC), limit=10
+    )
+    cursor: str | None = page.next_cursor
+    more: list[RunSummary] = summaries.list(status="failed", cursor=cursor).items
+    told: list[str] = [each.narrative for each in more]
+    if summary is not None:
+        rate: float = summary.success_rate
+        completeness: Completeness = summary.completeness
+        told += summary.key_decisions + summary.critical_problems + [f"{rate:.0%}, {completeness.missing} missing"]
+    return told
+
+
+def what_ran() -> list[Decision]:
+    runs = Runs()
+    run: Run | None = runs.get("run-1")
+    running: list[Run] = runs.running(limit=5)
+    if run is None:
+        return [decision for each in running for decision in each.decisions]
+    metrics: RunMetrics = run.metrics
+    problems: list[Problem] = run.problems
+    outcomes: list[Outcome | None] = [decision.outcome for decision in run.decisions]
+    chosen: Option | None = run.decisions[0].chosen_option
+    took: int = run.duration_ms + metrics.pending_decisions + len(problems) + len(outcomes)
+    line: str = run.decisions[0].summary_for_builder()
+    return run.decisions if took and chosen and line else []
+
+
+class ShortNarrator:
+    """A narrator of one's own needs no base class."""
+
+    def narrate(self, run: Run) -> str:
+        return f"{run.goal_id}: {run.status}"
+
+
+class SilentNarrator:
+    """This is none: it has another method."""
+
+    def tell(self, run: Run) -> str:
+        return run.narrative
+
+
+NARRATORS: list[Narrator] = [ShortNarrator(), PlainNarrator()]
+NO_NARRATOR: Narrator = SilentNarrator()  # type: ignore[assignment]
+
+
+def what_was_set_aside(letters: DeadLetters) -> bool:
+    letter: DeadLetter
+    for letter in letters:
+        reason: str = letter.reason
+        message: bytes = letter.message
+        if reason and message:
+            return letters.replay(letter.id)
+    return False
+
+
+def what_can_go_wrong(run: ActiveRun) -> str:
+    try:
+        run.decide("Look", [], "nowhere")
+    except InvalidArgumentError as error:
+        return str(error)
+    except ServerError:
+        return "away"
+    except (RunweaverError, ValueError):
+        return "otherwise"
+    return ""
