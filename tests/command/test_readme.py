@@ -1,0 +1,137 @@
+"""What the README says can be done, can be done: each of its commands and each of its Python blocks is run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import Pipeline
+
+_ROOT = Path(__file__).parents[2]
+_README = (_ROOT / "README.md").read_text()
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", _README, flags=re.MULTILINE | re.DOTALL)
+
+
+def _commands() -> list[list[str]]:
+    lines = [line for block in _blocks("sh") for line in block.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+_AGENT, _BUILDER = _blocks("python")
+
+
+@pytest.fixture
+def agent_run_id(pipeline: Pipeline) -> str:
+    """The run that the README's agent makes."""
+    script = f"{_AGENT}\nproducer.close()\nprint(run.run_id)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=pipeline.environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    run_id = done.stdout.strip()
+    pipeline.summary(run_id)
+    return run_id
+
+
+def test_the_commands_are_those_that_are_tried_here() -> None:
+    """A new one in the README needs a way to be tried."""
+    assert {"make", "runweaver", "export", "python"} == {words[0] for words in _commands()}
+
+
+def test_the_five_lines_give_a_summary_that_the_builders_lines_read(pipeline: Pipeline, agent_run_id: str) -> None:
+    """Both Python blocks, as they stand."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{_BUILDER}\n    print(run.id)"],
+        env=pipeline.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert "completed Run completed successfully. Made 1 decisions: 1 succeeded, 0 failed." in done.stdout
+    assert agent_run_id in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [words for words in _commands() if words[0] == "runweaver" and words[1] not in ("worker", "finalizer")],
+    ids=" ".join,
+)
+def test_commands_that_read_work(pipeline: Pipeline, agent_run_id: str, command: list[str]) -> None:
+    """With the run that the README's agent made."""
+    arguments = [agent_run_id if word == "RUN_ID" else word for word in command[1:]]
+
+    done = pipeline.run(*arguments)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    if arguments[0] in ("runs", "show"):
+        assert agent_run_id in done.stdout
+
+
+def test_workers_and_finalizers_start_as_it_says(own_pipeline: Pipeline) -> None:
+    """With the environment that it exports, but for the server's address."""
+    roles = [words[1] for words in _commands() if words[0] == "runweaver" and words[1] in ("worker", "finalizer")]
+    exported = [words[1].partition("=")[0] for words in _commands() if words[0] == "export"]
+    processes = [own_pipeline.start(role) for role in roles]
+    own_pipeline.send(
+        '{"type":"run_started","run_id":"run","goal_id":"g"}',
+        '{"type":"run_ended","run_id":"run","status":"completed"}',
+    )
+    own_pipeline.summary("run")
+
+    assert (["worker", "finalizer"], ["RUNWEAVER_REDIS_URL"]) == (roles, exported)
+    assert [0, 0] == [own_pipeline.stop(process) for process in processes]
+
+
+def test_make_demo_shows_a_fleet() -> None:
+    """From the checkout, with whatever it has to set up."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RUNWEAVER_", "MAKE"))}
+    done = subprocess.run(
+        ["make", "demo"],  # noqa: S607
+        cwd=_ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert "40 runs" in done.stdout
+    assert "To look further:" in done.stdout
+
+
+def test_make_test_runs_the_tests() -> None:
+    """Not here and now, since this is a part of them."""
+    told = subprocess.run(
+        ["make", "--dry-run", "test"],  # noqa: S607
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+    assert told.rstrip().endswith(".venv/bin/pytest")
+
+
+@pytest.mark.parametrize("command", [words for words in _commands() if words[0] == "python"], ids=" ".join)
+def test_it_can_be_installed_as_it_says(command: list[str]) -> None:
+    """The package and its extras are found; what they need can be had."""
+    done = subprocess.run(
+        [sys.executable, *command[1:], "--dry-run", "--quiet", "--ignore-installed", "--no-deps"],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
