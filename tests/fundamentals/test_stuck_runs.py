@@ -26,7 +26,7 @@ def test_a_silent_run_is_stuck_until_it_is_heard_of_again(own_pipeline: Pipeline
     own_pipeline.send(script.ended())
     ended = own_pipeline.summary("run", revision=2)
 
-    assert summary_of("run", script.written) == without_history(ended)
+    assert summary_of(script.written) == without_history(ended)
     assert (RunStatus.COMPLETED, 0) == (ended.status, ended.completeness.late)
     assert [] == own_pipeline.summaries.list(status="stuck").items
     assert ["run"] == [each.run_id for each in own_pipeline.summaries.list(status="completed").items]

@@ -40,7 +40,7 @@ def test_a_process_that_dies_costs_nothing(own_pipeline: Pipeline, place: str) -
         own_pipeline.jobs.finalize(["run"], settled=True)
     summary = own_pipeline.summary("run")
     wait_until(lambda: not own_pipeline.is_due("run"), what="the run is done with")
-    assert summary_of("run", script.written) == without_history(summary)
+    assert summary_of(script.written) == without_history(summary)
     assert ["run"] == [each.run_id for each in own_pipeline.summaries.list().items]
     assert 1 == summary.revision
 
@@ -92,7 +92,7 @@ def test_two_finalizers_on_one_run_while_messages_still_come(own_pipeline: Pipel
     wait_until(lambda: not own_pipeline.is_due("run"), timeout_s=30, what="the run is done with")
 
     summary = own_pipeline.summary("run")
-    assert summary_of("run", script.written) == without_history(summary)
+    assert summary_of(script.written) == without_history(summary)
     assert not own_pipeline.redis.exists(own_pipeline.keys.run("run"))
 
 
@@ -113,7 +113,7 @@ def test_scrambled_duplicated_and_split_over_workers_it_is_the_same(own_pipeline
 
     for script in scripts:
         summary = own_pipeline.summary(script.run_id)
-        assert summary_of(script.run_id, script.written) == without_history(summary)
+        assert summary_of(script.written) == without_history(summary)
 
 
 def test_the_server_dies_and_comes_back(namespace: str) -> None:
@@ -132,7 +132,7 @@ def test_the_server_dies_and_comes_back(namespace: str) -> None:
 
         for script in scripts:
             summary = pipeline.summary(script.run_id, timeout_s=40)
-            assert summary_of(script.run_id, script.written) == without_history(summary)
+            assert summary_of(script.written) == without_history(summary)
         assert all(process.poll() is None for process in pipeline.processes)
 
 
@@ -150,4 +150,4 @@ def test_the_server_comes_back_empty(namespace: str) -> None:
         after = _whole_run("after")
         pipeline.send(*after.written)
 
-        assert summary_of("after", after.written) == without_history(pipeline.summary("after", timeout_s=30))
+        assert summary_of(after.written) == without_history(pipeline.summary("after", timeout_s=30))

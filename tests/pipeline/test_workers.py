@@ -5,9 +5,10 @@ import json
 from runweaver.producer import Producer
 from runweaver.shared import ProducerSettings, RunStatus
 from runweaver.shared.keys import WORKER_GROUP, partition_of
-from runweaver.worker import DeadLetters
+from runweaver.worker import DeadLetters, JobQueue
 from tests.support.messages import Script, summary_of, without_history
 from tests.support.processes import Pipeline
+from tests.support.server import Server
 from tests.support.waiting import wait_until
 
 
@@ -17,6 +18,10 @@ def _run(run_id: str) -> Script:
     script.steps(10)
     script.ended()
     return script
+
+
+def _jobs(server: Server, pipeline: Pipeline) -> JobQueue:
+    return JobQueue(server.client(), pipeline.keys)
 
 
 def test_sigterm_ends_a_worker_and_a_finalizer_cleanly(own_pipeline: Pipeline) -> None:
@@ -48,7 +53,7 @@ def test_a_worker_stopped_under_load_loses_and_repeats_nothing(own_pipeline: Pip
 
     for script in scripts:
         summary = own_pipeline.summary(script.run_id)
-        assert summary_of(script.run_id, script.written) == without_history(summary)
+        assert summary_of(script.written) == without_history(summary)
         assert 1 == summary.revision
 
 
@@ -178,3 +183,54 @@ def test_a_run_that_cannot_be_finalized_fails_alone(own_pipeline: Pipeline) -> N
     assert "InvalidMessageError" in (result.exc_string or "")
     assert own_pipeline.summaries.get("bad") is None
     assert own_pipeline.is_due("bad")
+
+
+def test_rq_may_have_a_server_of_its_own(own_pipeline: Pipeline) -> None:
+    """While that is away messages are merged all the same, and summaries come when it is back."""
+    with Server() as jobs_server:
+        environment = {"RUNWEAVER_JOBS_URL": jobs_server.url}
+        own_pipeline.start("worker", **environment)
+        finalizer = own_pipeline.start("finalizer", **environment)
+        own_pipeline.send(*_run("before").written)
+        assert RunStatus.COMPLETED == own_pipeline.summary("before").status
+        assert (0, 1) == (own_pipeline.jobs.status().finalizers, _jobs(jobs_server, own_pipeline).status().finalizers)
+
+        jobs_server.kill()
+        own_pipeline.send(*_run("meanwhile").written)
+        own_pipeline.wait_until_merged()
+        jobs_server.start()
+
+        assert RunStatus.COMPLETED == own_pipeline.summary("meanwhile", timeout_s=60).status
+        assert finalizer.poll() is None
+
+
+def test_a_narrator_can_be_plugged_in(own_pipeline: Pipeline) -> None:
+    """It tells the run; where it fails, the plain one does; one that cannot be had is told at the start."""
+    own_pipeline.start("worker")
+    own_pipeline.start("finalizer", RUNWEAVER_NARRATOR="tests.support.narrators:Haiku")
+    for run_id in ("run", "fails"):
+        own_pipeline.send(*_run(run_id).written)
+
+    assert "run ran, and is done" == own_pipeline.summary("run").narrative
+    assert own_pipeline.summary("fails").narrative.startswith("Run completed successfully.")
+
+    missing = own_pipeline.run("finalizer", RUNWEAVER_NARRATOR="tests.support.narrators:Sonnet")
+    assert (2, 1) == (missing.returncode, len(missing.stderr.splitlines()))
+    assert "tests.support.narrators:Sonnet" in missing.stderr
+
+
+def test_a_trickle_of_late_messages_cannot_put_off_the_next_revision(own_pipeline: Pipeline) -> None:
+    """The first of them sets the time; each is in some revision."""
+    own_pipeline.start("worker", RUNWEAVER_LATE_AFTER_S="1")
+    own_pipeline.start("finalizer")
+    script = _run("run")
+    own_pipeline.send(*script.written)
+    own_pipeline.summary("run")
+
+    def is_revised() -> bool:
+        own_pipeline.send(script.heartbeat())
+        return own_pipeline.summary("run").revision > 1
+
+    wait_until(is_revised, timeout_s=10, what="the next revision")
+    own_pipeline.wait_until_idle()
+    assert summary_of(script.written) == without_history(own_pipeline.summary("run"))

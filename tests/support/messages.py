@@ -68,10 +68,10 @@ class Script:
         return (_BEGIN + timedelta(seconds=len(self.written))).isoformat()
 
 
-def summary_of(run_id: str, messages: Iterable[str]) -> RunSummary:
+def summary_of(messages: Iterable[str]) -> RunSummary:
     """What the summary of a run with just these messages says. They need producers, and times of their own."""
     parsed = [parse_message(message.encode()) for message in messages]
-    run = fold(run_id, {identity_of(each, partition=0, entry_id="0-0", position=0): each for each in parsed})
+    run = fold({identity_of(each, partition=0, entry_id="0-0", position=0): each for each in parsed})
     run.narrative = run.narrative or PlainNarrator().narrate(run)
     return RunSummary.from_run(run)
 

@@ -23,6 +23,7 @@ json_objects: _Strategy = st.dictionaries(st.text(max_size=4), json_values, max_
 _TIMES = st.integers(0, 6).map(at)
 _DECISION_IDS = st.sampled_from(["d1", "d2", "d3", "d4"])
 _NODES = st.sampled_from(["first", "second", "third"])
+_EDGE_ENDS = st.sampled_from(["first", "second"])
 _PRODUCERS = ["p", "q", "r"]
 _OPTIONS = [{"id": "a", "description": "One way"}, {"id": "b", "description": "Another\nway", "of_the_agent": 1}]
 
@@ -77,7 +78,7 @@ def drafts(*, always_timed: bool) -> _Strategy:
         _message("outcome", decision_id=_DECISION_IDS, outcome=outcome),
         _message("problem", problem=problem),
         _message("evaluation", "sent_at", always=always_timed, decision_id=_DECISION_IDS, evaluation=evaluation),
-        _message("edge", "at", always=always_timed, source=_NODES, target=_NODES),
+        _message("edge", "at", always=always_timed, source=_EDGE_ENDS, target=_EDGE_ENDS),
         _message("heartbeat", "sent_at", always=always_timed),
         _message("run_started", "started_at", always=always_timed, goal_id=goals, input_data=json_objects),
         _message("run_ended", "ended_at", always=always_timed, status=statuses, output_data=json_objects),

@@ -72,11 +72,7 @@ def test_a_server_error_can_be_caught_as_the_docstring_shows() -> None:
     [
         pytest.param(InvalidArgumentError("bad"), id="InvalidArgumentError"),
         pytest.param(ServerUnreachableError("away"), id="ServerUnreachableError"),
-        pytest.param(
-            InvalidMessageError("not-json", "no JSON here"),
-            id="InvalidMessageError",
-            marks=pytest.mark.xfail(strict=True, reason="unpickling calls __init__ without the code"),
-        ),
+        pytest.param(InvalidMessageError("not-json", "no JSON here"), id="InvalidMessageError"),
     ],
 )
 def test_errors_travel_between_processes(error: RunweaverError) -> None:

@@ -56,11 +56,11 @@ def _decided(count: int) -> dict[str, BaseMessage]:
 
 
 def _work_of_fold(messages: dict[str, BaseMessage]) -> Callable[[], object]:
-    return lambda: fold(RUN_ID, messages)
+    return lambda: fold(messages)
 
 
 def _work_of_story(messages: dict[str, BaseMessage]) -> Callable[[], object]:
-    run: Run = fold(RUN_ID, messages)
+    run: Run = fold(messages)
     return lambda: (PlainNarrator().narrate(run), RunSummary.from_run(run))
 
 
@@ -91,6 +91,6 @@ def test_no_message_is_compared_with_all_others(monkeypatch: pytest.MonkeyPatch)
 
         monkeypatch.setattr(kind, "time", property(counted))
 
-    fold(RUN_ID, messages)
+    fold(messages)
 
     assert len(messages) == reads

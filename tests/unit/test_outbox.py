@@ -186,7 +186,6 @@ def test_a_failed_batch_is_sent_again(outbox: Outbox, server: FakeServer) -> Non
     assert 0 == outbox.dropped
 
 
-@pytest.mark.xfail(strict=True, reason="another error ends the sender's thread: nothing leaves from then on")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_no_error_ends_the_sending(server: FakeServer) -> None:
     """An error that is not the driver's means the same: try again."""

@@ -119,7 +119,6 @@ def test_a_wrong_variable_is_named(
     assert rule in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="taken, and then the worker fails to turn it into milliseconds")
 def test_a_time_is_a_finite_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Infinity is no number of seconds."""
     monkeypatch.setenv("RUNWEAVER_CLAIM_AFTER_S", "inf")

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -19,7 +20,7 @@ from runweaver.console.status import show_status
 from runweaver.console.up import run_up
 from runweaver.query import Runs, Summaries
 from runweaver.shared.connection import connect, server_errors
-from runweaver.shared.errors import RunweaverError
+from runweaver.shared.errors import ArchiveExpiredError, RunweaverError
 from runweaver.shared.keys import Keys
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.settings import FinalizerSettings, ServerSettings, WorkerSettings
@@ -126,8 +127,7 @@ def list_runs(
 ) -> None:
     """List finished runs, the newest first; with --status running those that go on."""
     if status == RunStatus.RUNNING:
-        running = Runs().running(limit=limit)
-        found, next_cursor = [_live_summary(run) for run in running if goal in (None, run.goal_id)], None
+        found, next_cursor = [_live_summary(run) for run in Runs().running(goal=goal, limit=limit)], None
     else:
         page = Summaries().list(goal=goal, status=status, node=node, limit=limit, cursor=cursor)
         found, next_cursor = page.items, page.next_cursor
@@ -151,8 +151,11 @@ def show(
 ) -> None:
     """Show a run: its summary, or with --full all of it. Runs that still go on are shown as they stand."""
     summary = Summaries().get(run_id)
+    run = None
     # A stuck run may have come back to life: then what it does now counts.
-    run = Runs().get(run_id) if full or summary is None or summary.status is RunStatus.STUCK else None
+    if full or summary is None or summary.status is RunStatus.STUCK:
+        with nullcontext() if full else suppress(ArchiveExpiredError):
+            run = Runs().get(run_id)
     if summary is None and run is None:
         _fail(f"no run {run_id!r} is known (any more): `runweaver runs` lists what is", NOT_FOUND)
     if summary is None or (run is not None and run.status is RunStatus.RUNNING):

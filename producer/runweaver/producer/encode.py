@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, from_json
 
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.messages import BaseMessage
@@ -14,6 +14,11 @@ _MessageT = TypeVar("_MessageT", bound=BaseMessage)
 
 #: What a message can do without when it is too large: what the agent read and produced, not what it decided.
 _SHEDDABLE: Final = frozenset({"input_data", "output_data", "input_context", "state_changes", "result"})
+
+#: A worker reads numbers of up to 4,300 digits, and JSON nested up to 200 deep. What has not so many bytes or brackets
+#: is within that for sure, and need not be looked at again.
+_LONGEST_SURE_NUMBER: Final = 4_300
+_DEEPEST_SURE_NESTING: Final = 190
 
 #: The envelope's own fields, and room for `type`, `producer` and `seq`.
 _ENVELOPE_BYTES: Final = 1024
@@ -41,38 +46,68 @@ def encode_body(message: BaseMessage, max_bytes: int) -> bytes:
         InvalidArgumentError: it refers to itself, or stays too large after its payload was shed.
     """
     body = _to_json(message)
-    if len(body) + _ENVELOPE_BYTES <= max_bytes:
-        return body
-    body = _without_payload(body)
-    if len(body) + _ENVELOPE_BYTES <= max_bytes:
-        return body
-    raise InvalidArgumentError(
-        f"the message has {len(body):,} bytes even without its payload, at most {max_bytes:,} can be sent: "
-        "shorten its texts"
-    )
+    if len(body) + _ENVELOPE_BYTES > max_bytes:
+        body = _without_payload(body)
+    if len(body) + _ENVELOPE_BYTES > max_bytes:
+        raise InvalidArgumentError(
+            f"the message has {len(body):,} bytes even without its payload, at most {max_bytes:,} can be sent: "
+            "shorten its texts"
+        )
+    return body
 
 
 def _to_json(message: BaseMessage) -> bytes:
     try:
-        return message.__pydantic_serializer__.to_json(
+        body = message.__pydantic_serializer__.to_json(
             message, exclude={"run_id"}, exclude_unset=True, fallback=_fallback
         )
     except (PydanticSerializationError, ValueError):
-        return _to_json_slowly(message)
+        body = _to_json_slowly(message)
+    if len(body) > _LONGEST_SURE_NUMBER or body.count(b"{") + body.count(b"[") > _DEEPEST_SURE_NESTING:
+        _check_readable(body)
+    return body
 
 
 def _to_json_slowly(message: BaseMessage) -> bytes:
     """For what the fast encoder refuses, such as half a character that a language model left at the end of a text."""
     try:
-        fields = message.model_dump(exclude={"run_id"}, exclude_unset=True, fallback=_fallback)
-        return json.dumps(fields, default=_fallback, ensure_ascii=False, skipkeys=True).encode(errors="replace")
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        fields = _with_plain_keys(message.model_dump(exclude={"run_id"}, exclude_unset=True, fallback=_fallback))
+        text = json.dumps(fields, default=_fallback, separators=(",", ":"), ensure_ascii=False)
+        return text.encode(errors="replace")
+    except RecursionError:
+        raise InvalidArgumentError(
+            "an argument cannot be written as JSON: it is circular, or nested too deeply"
+        ) from None
+    except (PydanticSerializationError, ValueError) as error:
         raise InvalidArgumentError(f"an argument cannot be written as JSON: {error}") from None
 
 
+def _with_plain_keys(value: Any) -> Any:
+    """What `json` can write, as the fast encoder writes it: keys are texts, sets are lists."""
+    if isinstance(value, dict):
+        return {
+            ",".join(map(str, key)) if isinstance(key, tuple) else str(key): _with_plain_keys(its)
+            for key, its in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_with_plain_keys(each) for each in value]
+    return value
+
+
+def _check_readable(body: bytes) -> None:
+    """What no worker could read would end as a dead letter; the agent's author can still do something about it."""
+    try:
+        from_json(body)
+    except ValueError as error:
+        raise InvalidArgumentError(f"an argument is nested too deeply, or has too long a number: {error}") from None
+
+
 def _fallback(value: object) -> str:
-    isoformat = getattr(value, "isoformat", None)
-    return str(isoformat()) if callable(isoformat) else repr(value)
+    try:
+        isoformat = getattr(value, "isoformat", None)
+        return str(isoformat()) if callable(isoformat) else repr(value)
+    except Exception:  # noqa: BLE001 - whatever an object does when it is asked who it is, the agent goes on
+        return f"<{type(value).__name__}>"
 
 
 def _without_payload(body: bytes) -> bytes:

@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from runweaver.shared.log import get_logger
 
 #: A batch leaves when it has this many messages, this many bytes, or when its first message is this old.
@@ -167,11 +165,11 @@ class Outbox:
         while True:
             try:
                 self._send(batches)
-            except RedisError as error:
+            except Exception as error:  # noqa: BLE001 - a sender that ends would lose all that follows
                 now = time.monotonic()
                 if now >= next_warning_at:
                     next_warning_at = now + _WARN_EVERY_S
-                    _log.warning("the server does not take messages, they wait here", reason=str(error))
+                    _log.warning("the server does not take messages, they wait here", reason=repr(error))
             else:
                 return True
             with self._changed:

@@ -1,6 +1,8 @@
 """Reads full runs, finished or still going on."""
 
 import heapq
+from collections.abc import Iterator
+from itertools import islice
 
 from redis import Redis
 
@@ -43,16 +45,26 @@ class Runs:
             replies = pipeline.execute()
         return _run(run_id, *replies)
 
-    def running(self, *, limit: int = 50) -> list[Run]:
-        """Runs that have not ended, those last heard of first."""
+    def running(self, *, goal: str | None = None, limit: int = 50) -> list[Run]:
+        """Runs that have not ended, those last heard of first.
+
+        Args:
+            goal: only runs of this goal. Open runs have no index: all of them are read until enough are found.
+            limit: how many at most.
+        """
+        known = (run for run in map(self.get, self._open_ids()) if run is not None)
+        matching = (run for run in known if run.status is RunStatus.RUNNING and goal in (None, run.goal_id))
+        return list(islice(matching, limit))
+
+    def _open_ids(self) -> Iterator[str]:
         with server_errors(self._url):
             partitions = int(self._client.get(self._keys.partitions) or 1)
-            newest: list[tuple[float, str]] = []
-            for partition in range(partitions):
-                rows = self._client.zrange(self._keys.active(partition), 0, limit - 1, desc=True, withscores=True)
-                newest += ((score, run_id) for run_id, score in as_scores(rows))
-            runs = (self.get(run_id) for _, run_id in heapq.nlargest(limit, newest))
-            return [run for run in runs if run is not None and run.status is RunStatus.RUNNING]
+            rows = [
+                as_scores(self._client.zrange(self._keys.active(partition), 0, -1, desc=True, withscores=True))
+                for partition in range(partitions)
+            ]
+        newest_first = heapq.merge(*rows, key=lambda row: row[1], reverse=True)
+        return (run_id for run_id, _ in newest_first)
 
 
 def _run(run_id: str, live: dict[bytes, bytes], packed: bytes | None, raw_summary: bytes | None) -> Run | None:

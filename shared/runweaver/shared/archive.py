@@ -89,7 +89,7 @@ class StoredRun:
 
     def fold(self) -> Run:
         """The run as it stands: what the finalizer summarises, and what a live view shows."""
-        run = fold(self.run_id, parse_stored(self.messages), on_time=self.archive.on_time)
+        run = fold(parse_stored(self.messages), on_time=self.archive.on_time)
         return run.as_stuck() if self.archive.stuck and not self.has_news else run
 
     def archive_for(self, run: Run) -> Archive:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis import exceptions as driver
@@ -86,10 +87,22 @@ def concerns_one_key(error: Exception) -> bool:
 
 
 def redact(url: str) -> str:
-    """The URL without user, password and options, fit for logs and messages: also where it is not quite a URL."""
+    """The URL without user, password and options, fit for logs and messages.
+
+    Where it is not quite a URL, and what is the password cannot be told for sure, only its scheme is shown.
+    """
     scheme, separator, rest = url.partition("://")
-    host = rest.rpartition("@")[2].partition("?")[0]
-    return f"{scheme}://{host}" if separator else "(not a URL)"
+    hidden = f"{scheme}://(hidden)" if separator else "(hidden)"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # A password with a character that ends the host's part early: the host follows the last @.
+        _, at, host = rest.rpartition("@")
+        return f"{scheme}://{host.partition('?')[0]}" if at else hidden
+    if "@" in parts.path + parts.query.partition("=")[0] + parts.fragment or not separator:
+        return hidden
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _translated(error: driver.RedisError, where: str) -> ServerError:

@@ -36,8 +36,12 @@ class InvalidMessageError(RunweaverError):
     """
 
     def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
+        super().__init__(code, detail)
         self.code = code
+        self._detail = detail
+
+    def __str__(self) -> str:
+        return self._detail
 
 
 class ServerError(RunweaverError):

@@ -30,12 +30,11 @@ _Value = TypeVar("_Value")
 _Moment = tuple[datetime, tuple[str, int]]
 
 
-def fold(run_id: str, messages: Mapping[str, BaseMessage], *, on_time: Mapping[str, int] | None = None) -> Run:
+def fold(messages: Mapping[str, BaseMessage], *, on_time: Mapping[str, int] | None = None) -> Run:
     """Make the run that these messages tell of.
 
     Args:
-        run_id: whose messages they are.
-        messages: each under its identity; at least one.
+        messages: one run's messages, each under its identity; at least one.
         on_time: how many messages of each producer the first summary of the ended run had, where there was one:
             what came since is late.
 
@@ -47,7 +46,7 @@ def fold(run_id: str, messages: Mapping[str, BaseMessage], *, on_time: Mapping[s
     decisions, unmatched = gathered.joined_decisions()
     start, end = gathered.start, gathered.end
     return Run(
-        id=run_id,
+        id=next(iter(messages.values())).run_id,
         goal_id=start.goal_id if start else UNKNOWN_GOAL,
         goal_description=start.goal_description if start else "",
         input_data=start.input_data if start else {},

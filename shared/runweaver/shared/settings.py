@@ -14,7 +14,7 @@ _ENVIRONMENT_PREFIX: Final = "RUNWEAVER_"
 _DAY_S: Final = 24 * 60 * 60
 
 Namespace = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Partitions = Annotated[int, Field(ge=1, le=1024)]
 
 

@@ -12,7 +12,7 @@ def spell_duration(milliseconds: int) -> str:
     if milliseconds < _SECOND_MS:
         return f"{milliseconds} ms"
     seconds = milliseconds / _SECOND_MS
-    if seconds < _MINUTE_S:
+    if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), _MINUTE_S)
     hours, minutes = divmod(minutes, _HOUR_MIN)

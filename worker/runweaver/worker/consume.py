@@ -1,7 +1,7 @@
 """Takes entries from the message streams: new ones, our own that were never acknowledged, and what the dead left."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,10 +49,12 @@ class Consumer:
         self._claim_after_s = claim_after_s
         self._next_claim_at = 0.0
         self._entries_a_read = _FIRST_ENTRIES
-        self._recovers = True
+        #: Where to go on with what was delivered to us but never acknowledged; none where that is done.
+        self._recovered_to: list[str] | None = None
         #: How many partitions to serve; may grow at any time.
         self.partitions = partitions
         self._joined = 0
+        self.lost_connection()
 
     def read(self) -> list[Entry]:
         """The next entries, or none after `BLOCK_S`.
@@ -75,7 +77,7 @@ class Consumer:
 
     def lost_connection(self) -> None:
         """Begin again with what may have been delivered to us unheard."""
-        self._recovers = True
+        self._recovered_to = ["0"] * self.partitions
         self._joined = 0
 
     def leave(self) -> None:
@@ -96,14 +98,16 @@ class Consumer:
             self._joined += 1
 
     def _new(self) -> list[Entry]:
-        return self._read_group(">", block=True)
+        return self._read_group([">"] * self.partitions, block=True)
 
     def _left_over(self) -> list[Entry]:
-        if self._recovers:
-            entries = self._read_group("0", block=False)
-            self._recovers = bool(entries)
+        if self._recovered_to is not None:
+            entries = self._read_group(self._recovered_to, block=False)
             if entries:
+                for entry in entries:
+                    self._recovered_to[entry.partition] = entry.id
                 return entries
+            self._recovered_to = None
         if time.monotonic() >= self._next_claim_at:
             entries = [entry for partition in range(self.partitions) for entry in self._claim(partition)]
             if entries:
@@ -112,26 +116,30 @@ class Consumer:
             self._next_claim_at = time.monotonic() + self._claim_after_s / 4
         return []
 
-    def _read_group(self, after: str, *, block: bool) -> list[Entry]:
-        streams = [self._keys.messages(partition) for partition in range(self.partitions)]
+    def _read_group(self, after: Sequence[str], *, block: bool) -> list[Entry]:
+        streams = [self._keys.messages(partition) for partition in range(len(after))]
         reply = self._client.execute_command(
             "XREADGROUP",
             *("GROUP", WORKER_GROUP, self._name, "COUNT", self._entries_a_read),
             *(("BLOCK", int(BLOCK_S * 1000)) if block else ()),
-            *("STREAMS", *streams, *(after for _ in streams)),
+            *("STREAMS", *streams, *after),
         )
         pairs = reply.items() if isinstance(reply, dict) else reply or ()
         partition_of_stream = {stream.encode(): partition for partition, stream in enumerate(streams)}
         return [entry for stream, found in pairs for entry in _entries(partition_of_stream[stream], found)]
 
     def _claim(self, partition: int) -> list[Entry]:
-        _, found, *_ = self._client.execute_command(
-            "XAUTOCLAIM",
-            *(self._keys.messages(partition), WORKER_GROUP, self._name),
-            *(int(self._claim_after_s * 1000), "0-0", "COUNT", self._entries_a_read),
-        )
-        # Redis 6.2 has nothing to say of entries that are gone, not even their id; later ones take them off the list.
-        return list(_entries(partition, [entry for entry in found if entry is not None]))
+        cursor = b"0-0"
+        while True:
+            cursor, found, *_ = self._client.execute_command(
+                "XAUTOCLAIM",
+                *(self._keys.messages(partition), WORKER_GROUP, self._name),
+                *(int(self._claim_after_s * 1000), cursor, "COUNT", self._entries_a_read),
+            )
+            # Redis 6.2 tells entries that were deleted while they were pending as nothing at all.
+            entries = list(_entries(partition, [entry for entry in found if entry is not None]))
+            if entries or cursor == b"0-0":
+                return entries
 
     def _adapt(self, entries: list[Entry]) -> None:
         messages = sum(len(entry.messages) for entry in entries)

@@ -6,6 +6,7 @@ Jobs are JSON, and name no function that could be imported: `FinalizeJob` knows 
 """
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NoReturn, Protocol
 
@@ -30,6 +31,7 @@ FINALIZE_SILENT: Final = "runweaver.finalize_silent"
 _ENOUGH_JOBS: Final = 1_000
 _RUNS_A_JOB: Final = 500
 _JOB_TIMEOUT_S: Final = 600
+_PAUSE_S: Final = 5.0
 _FAILURE_TTL_S: Final = 7 * 24 * 60 * 60
 
 _log = get_logger(__name__)
@@ -102,6 +104,7 @@ class JobQueue:
     """Asks finalizers to look at runs."""
 
     def __init__(self, client: Redis, keys: Keys) -> None:
+        self._pause_until = 0.0
         self.queue = Queue(
             f"{keys.namespace}-finalize", connection=client, job_class=FinalizeJob, serializer=JSONSerializer
         )
@@ -148,6 +151,8 @@ class JobQueue:
     def _enqueue(
         self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any], description: str, job_id: str | None = None
     ) -> None:
+        if time.monotonic() < self._pause_until:
+            return
         try:
             self.queue.enqueue_call(
                 function,
@@ -161,7 +166,9 @@ class JobQueue:
                 retry=Retry(max=3),
             )
         except RedisError as error:
-            _log.warning("cannot enqueue a job, the sweep will", job=description, reason=str(error))
+            # Without a pause, each batch of messages would wait for a server that does not answer.
+            self._pause_until = time.monotonic() + _PAUSE_S
+            _log.warning("cannot enqueue a job, the sweep will", job=description, reason=str(error), pause_s=_PAUSE_S)
 
 
 def _describe(what: str, run_ids: Sequence[str]) -> str:

@@ -49,7 +49,8 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         keys = Keys(settings.namespace)
         client = connect(settings.redis_url, name="worker")
-        jobs_client = connect(settings.effective_jobs_url, name="worker-jobs")
+        # Not retried: a job is only a trigger, and messages must not wait for it.
+        jobs_client = connect(settings.effective_jobs_url, name="worker-jobs", retries=0)
         check_server(client, settings.redis_url)
         check_server(jobs_client, settings.effective_jobs_url)
         partitions = raise_partitions(client, keys, settings.partitions)
