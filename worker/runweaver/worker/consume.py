@@ -49,12 +49,11 @@ class Consumer:
         self._claim_after_s = claim_after_s
         self._next_claim_at = 0.0
         self._entries_a_read = _FIRST_ENTRIES
-        #: Where to go on with what was delivered to us but never acknowledged; none where that is done.
-        self._recovered_to: list[str] | None = None
-        #: How many partitions to serve; may grow at any time.
+        #: How far we have read again what was delivered to us but never acknowledged; none where that is done.
+        self._recovered_to: dict[int, str] | None = {}
+        #: How many partitions to serve; may grow at any time, and is followed up at the next read.
         self.partitions = partitions
         self._joined = 0
-        self.lost_connection()
 
     def read(self) -> list[Entry]:
         """The next entries, or none after `BLOCK_S`.
@@ -77,7 +76,7 @@ class Consumer:
 
     def lost_connection(self) -> None:
         """Begin again with what may have been delivered to us unheard."""
-        self._recovered_to = ["0"] * self.partitions
+        self._recovered_to = {}
         self._joined = 0
 
     def leave(self) -> None:
@@ -98,18 +97,18 @@ class Consumer:
             self._joined += 1
 
     def _new(self) -> list[Entry]:
-        return self._read_group([">"] * self.partitions, block=True)
+        return self._read_group([">"] * self._joined, block=True)
 
     def _left_over(self) -> list[Entry]:
         if self._recovered_to is not None:
-            entries = self._read_group(self._recovered_to, block=False)
+            after = [self._recovered_to.get(partition, "0") for partition in range(self._joined)]
+            entries = self._read_group(after, block=False)
             if entries:
-                for entry in entries:
-                    self._recovered_to[entry.partition] = entry.id
+                self._recovered_to |= {entry.partition: entry.id for entry in entries}
                 return entries
             self._recovered_to = None
         if time.monotonic() >= self._next_claim_at:
-            entries = [entry for partition in range(self.partitions) for entry in self._claim(partition)]
+            entries = [entry for partition in range(self._joined) for entry in self._claim(partition)]
             if entries:
                 _log.info("took over entries that another worker left", entries=len(entries))
                 return entries

@@ -41,6 +41,24 @@ _FIELDS_AT_ONCE: Final = 5_000
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a job wants of a run."""
+
+    run_id: str
+    settled: bool
+    silent_since: float | None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A run that was looked at: what was written, and what to take it out of."""
+
+    run_id: str
+    marks: Marks
+    summary: RunSummary | None = None
+
+
 class Finalizer:
     """Looks at runs, and summarises those that are ready."""
 
@@ -86,7 +104,7 @@ class Finalizer:
             finally:
                 self._conclude(done)
 
-    def _isolated(self, asked: "_Asked", marks: Marks, *, is_alone: bool) -> "list[_Done]":
+    def _isolated(self, asked: _Asked, marks: Marks, *, is_alone: bool) -> list[_Done]:
         """Look at a run. If it fails, the others of its job go on, and it is tried again by itself."""
         try:
             return self._until_unchanged(asked, marks)
@@ -101,7 +119,7 @@ class Finalizer:
             self._jobs.finalize_alone(asked.run_id)
             return []
 
-    def _until_unchanged(self, asked: "_Asked", marks: Marks) -> "list[_Done]":
+    def _until_unchanged(self, asked: _Asked, marks: Marks) -> list[_Done]:
         """Look at a run, again and again while messages come in between."""
         for _ in range(_MOST_ATTEMPTS):
             if marks.due is None:
@@ -112,7 +130,7 @@ class Finalizer:
         _log.info("messages keep coming, leaving the run for later", run_id=asked.run_id)
         return []
 
-    def _look(self, pipeline: Pipeline, asked: "_Asked", marks: Marks) -> "list[_Done]":
+    def _look(self, pipeline: Pipeline, asked: _Asked, marks: Marks) -> list[_Done]:
         """Read a run, and do with it what its state calls for.
 
         Returns:
@@ -169,7 +187,7 @@ class Finalizer:
         pipeline.execute()
         return summary
 
-    def _conclude(self, done: "Sequence[_Done]") -> None:
+    def _conclude(self, done: Sequence[_Done]) -> None:
         """Index and announce what was written, and take the runs out of the sets that brought us here."""
         with self._client.pipeline(transaction=False) as pipeline:
             for each in done:
@@ -197,21 +215,3 @@ class Finalizer:
         pipeline.multi()
         pipeline.hdel(self._keys.run(stored.run_id), *stored.live)
         pipeline.execute()
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a job wants of a run."""
-
-    run_id: str
-    settled: bool
-    silent_since: float | None
-
-
-@dataclass(frozen=True)
-class _Done:
-    """A run that was looked at: what was written, and what to take it out of."""
-
-    run_id: str
-    marks: Marks
-    summary: RunSummary | None = None
