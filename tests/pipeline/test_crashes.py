@@ -1,11 +1,13 @@
 """Whatever dies, and wherever: the summary is that of everything sent."""
 
 import random
+import subprocess
 import sys
 
 import pytest
 
-from tests.support.crashing import PLACES
+from runweaver.worker import DeadLetters
+from tests.support.crashing import PLACES, POISON
 from tests.support.messages import Script, summary_of, without_history
 from tests.support.processes import Pipeline
 from tests.support.server import Server
@@ -151,3 +153,29 @@ def test_the_server_comes_back_empty(namespace: str) -> None:
         pipeline.send(*after.written)
 
         assert summary_of(after.written) == without_history(pipeline.summary("after", timeout_s=30))
+
+
+def test_a_message_that_kills_its_workers_is_set_aside_alone(own_pipeline: Pipeline) -> None:
+    """After its entry was delivered five times its messages are tried one by one; the others of it are merged."""
+    script = _whole_run("run")
+    poison = Script("sick").started("poison")
+    own_pipeline.send(*script.written[:10], poison, *script.written[10:])
+    deaths = 0
+    letters = DeadLetters(own_pipeline.redis, own_pipeline.keys)
+    while not list(letters):
+        worker = own_pipeline.spawn(
+            [sys.executable, "-m", "tests.support.crashing", POISON], RUNWEAVER_CLAIM_AFTER_S="0.1"
+        )
+        _wait_for_death_or_letter(worker, letters)
+        deaths += worker.poll() is not None
+    own_pipeline.start("finalizer")
+
+    summary = own_pipeline.summary("run")
+    assert summary_of(script.written) == without_history(summary)
+    assert [("deadly", poison)] == [(letter.code, letter.message.decode()) for letter in letters]
+    assert 5 == deaths
+    wait_until(lambda: not own_pipeline.redis.exists(own_pipeline.keys.suspects(0)), what="the notes are gone")
+
+
+def _wait_for_death_or_letter(worker: subprocess.Popen[bytes], letters: DeadLetters) -> None:
+    wait_until(lambda: worker.poll() is not None or list(letters), what="a death or the letter")

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from runweaver.console.__main__ import main
-from runweaver.worker import finalize, jobs, merge
+from runweaver.shared import parse_message
+from runweaver.worker import accept, finalize, jobs, merge
 
 
 def _die(*_arguments: Any, **_options: Any) -> NoReturn:
@@ -42,6 +43,15 @@ def _finalizer_before_leaving() -> None:
     vars(finalize)["leave"] = _die
 
 
+def _worker_on_poison() -> None:
+    read = parse_message
+
+    def parse_or_die(raw: bytes, *, max_bytes: int) -> Any:
+        return _die() if b"poison" in raw else read(raw, max_bytes=max_bytes)
+
+    vars(accept)["parse_message"] = parse_or_die
+
+
 PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "after storing": ("worker", _worker_before_marking),
     "after marking": ("worker", _worker_before_enqueueing),
@@ -51,8 +61,10 @@ PLACES: dict[str, tuple[str, Callable[[], None]]] = {
     "after indexing": ("finalizer", _finalizer_before_leaving),
 }
 
+POISON = "on poison"
+
 if __name__ == "__main__":
-    role, arrange = PLACES[sys.argv[1]]
+    role, arrange = ("worker", _worker_on_poison) if sys.argv[1] == POISON else PLACES[sys.argv[1]]
     arrange()
     sys.argv = ["runweaver", role]
     main()

@@ -1,5 +1,6 @@
 """The one place that makes connections, and that turns the driver's errors into ours."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -65,8 +66,9 @@ def check_server(client: Redis, url: str) -> None:
         ServerError: it does not; the text says what to do.
     """
     with server_errors(url):
-        version = str(client.info("server")["redis_version"])
-        if tuple(map(int, version.split(".")[:2])) < MINIMUM_SERVER:
+        version = str(client.info("server").get("redis_version", "of an unknown version"))
+        numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
+        if numbers < MINIMUM_SERVER:
             raise ServerTooOldError(
                 f"the server at {redact(url)} is Redis {version}: at least 6.2 (or any Valkey) is needed, upgrade it"
             )

@@ -40,6 +40,10 @@ class Keys:
         """The stream of messages that could not be accepted."""
         return f"{self.namespace}:dead-letters:{{{partition}}}"
 
+    def suspects(self, partition: int) -> str:
+        """A hash with notes on messages that workers may have died of; gone after a day."""
+        return f"{self.namespace}:suspects:{{{partition}}}"
+
     def active(self, partition: int) -> str:
         """Open runs by last activity (ms)."""
         return f"{self.namespace}:active:{{{partition}}}"

@@ -57,11 +57,19 @@ class Batch:
                 yield Batch([], {run_id: RunMessages(run.fields[2 * index : 2 * index + 2], [origin], run.ends)})
 
 
-def accept(entries: Sequence[Entry], *, max_message_bytes: int) -> Batch:
-    """Sort the messages of these entries: the good to their runs, the bad aside, each by itself."""
+def accept(entries: Sequence[Entry], *, max_message_bytes: int, only: int | None = None) -> Batch:
+    """Sort the messages of these entries: the good to their runs, the bad aside, each by itself.
+
+    Args:
+        entries: as they were read.
+        max_message_bytes: longer messages are bad.
+        only: look at the message in this place of each entry, and at no other.
+    """
     batch = Batch(list(entries))
     for entry in entries:
         for position, raw in enumerate(entry.messages):
+            if only is not None and position != only:
+                continue
             try:
                 message = parse_message(raw, max_bytes=max_message_bytes)
                 identity = identity_of(message, partition=entry.partition, entry_id=entry.id, position=position)

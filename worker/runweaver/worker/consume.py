@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from redis import Redis
@@ -30,6 +30,8 @@ class Entry:
     id: str
     #: As received, in order. None at all where the entry was deleted while it was pending.
     messages: tuple[bytes, ...]
+    #: How often it was delivered, where another worker had it before.
+    deliveries: int = 1
 
 
 class Consumer:
@@ -138,7 +140,17 @@ class Consumer:
             # Redis 6.2 tells entries that were deleted while they were pending as nothing at all.
             entries = list(_entries(partition, [entry for entry in found if entry is not None]))
             if entries or cursor == b"0-0":
-                return entries
+                return self._with_deliveries(partition, entries)
+
+    def _with_deliveries(self, partition: int, entries: list[Entry]) -> list[Entry]:
+        if not entries:
+            return []
+        stream, first, last = self._keys.messages(partition), entries[0].id, entries[-1].id
+        pending: Any = self._client.xpending_range(
+            stream, WORKER_GROUP, first, last, 2 * _MOST_ENTRIES, consumername=self._name
+        )
+        times = {each["message_id"].decode(): each["times_delivered"] for each in pending}
+        return [replace(entry, deliveries=int(times.get(entry.id, 1))) for entry in entries]
 
     def _adapt(self, entries: list[Entry]) -> None:
         messages = sum(len(entry.messages) for entry in entries)

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from redis.exceptions import RedisError
@@ -21,6 +22,7 @@ from runweaver.shared.partitions import raise_partitions
 from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.accept import Batch, accept
 from runweaver.worker.consume import BLOCK_S, Consumer
+from runweaver.worker.isolate import SUSPICIOUS_DELIVERIES, Isolator
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.merge import Merger
 from runweaver.worker.sweep import SWEEP_EVERY_S, Sweeper
@@ -73,6 +75,7 @@ class Worker:
             settle_s=settings.settle_s,
             late_after_s=settings.late_after_s,
         )
+        self._isolator = Isolator(client, self._merger, keys, max_message_bytes=settings.max_message_bytes)
         self._sweeper = Sweeper(client, jobs, keys, stuck_after_s=settings.stuck_after_s)
         self._batches: queue.Queue[Batch] = queue.Queue(_READ_AHEAD)
         self._stopping = threading.Event()
@@ -101,9 +104,12 @@ class Worker:
         except RedisError:
             self._consumer.lost_connection()
             raise
-        if entries:
-            batch = accept(entries, max_message_bytes=self._settings.max_message_bytes)
-            self._batches.put(batch)
+        suspicious = [entry for entry in entries if entry.deliveries >= SUSPICIOUS_DELIVERIES]
+        for entry in suspicious:
+            self._insist(partial(self._isolator.merge, entry))
+        usual = [entry for entry in entries if entry.deliveries < SUSPICIOUS_DELIVERIES]
+        if usual:
+            self._batches.put(accept(usual, max_message_bytes=self._settings.max_message_bytes))
 
     def _merge_next(self) -> None:
         try:
@@ -112,10 +118,10 @@ class Worker:
             return
         started_at = time.perf_counter()
         try:
-            self._insist(lambda: self._merger.merge(batch))
+            self._insist(partial(self._merger.merge, batch))
         except Exception:  # noqa: BLE001 - whatever it is, the other messages of the batch go on
             _log.exception("a batch cannot be merged, trying its messages one by one", entries=len(batch.entries))
-            self._insist(lambda: self._merge_one_by_one(batch))
+            self._insist(partial(self._merge_one_by_one, batch))
         _log.debug(
             "merged",
             messages=batch.message_count,
