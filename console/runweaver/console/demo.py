@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Final
 
 from redis import Redis
@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from runweaver.console.fleet import Fleet, Interruption, stop_all
-from runweaver.console.private_server import private_server
+from runweaver.console.fleet import Fleet, stop_all
+from runweaver.console.local_pipeline import local_pipeline
 from runweaver.console.render import summary_panel, summary_table
-from runweaver.shared.connection import check_server, connect, redact, server_errors
+from runweaver.shared.connection import redact, server_errors
 from runweaver.shared.errors import RunweaverError
 from runweaver.shared.keys import Keys
 from runweaver.shared.replies import as_entries
@@ -34,32 +34,23 @@ _SHOWN_RUNS: Final = 15
 def run_demo(out: Console, *, runs: int, agents: int) -> None:
     """Start everything, watch it, show what came of it, and leave nothing running."""
     settings = ServerSettings.load()
-    with ExitStack() as stack:
-        interruption = stack.enter_context(Interruption())
-        try:
-            url = settings.redis_url
-            if not settings.names_a_server:
-                url = stack.enter_context(private_server())
-            client = connect(url, name="demo")
-            check_server(client, url)
-            fleet = stack.enter_context(Fleet(url, log_level="warning"))
-            fleet.start("worker", count=_WORKERS)
-            fleet.start("finalizer")
-            out.print(
-                f"{_WORKERS} workers, 1 finalizer and {agents} agents on {redact(url)}: {runs} runs\n", highlight=False
-            )
-            with server_errors(url), _working_agents(fleet, runs=runs, agents=agents) as working:
-                watch = _Watch(client, Keys(settings.namespace), working, runs=runs)
+    try:
+        with local_pipeline(settings, workers=_WORKERS, log_level="warning") as pipeline:
+            where = redact(pipeline.url)
+            out.print(f"{_WORKERS} workers, 1 finalizer and {agents} agents on {where}: {runs} runs\n", highlight=False)
+            with server_errors(pipeline.url), _working_agents(pipeline.fleet, runs=runs, agents=agents) as working:
+                watch = _Watch(pipeline.client, Keys(settings.namespace), working, runs=runs)
                 with Live(console=out, auto_refresh=False) as live:
                     while not watch.is_over:
-                        fleet.check()
+                        pipeline.fleet.check()
                         watch.look()
                         live.update(watch.table(), refresh=out.is_terminal)
-                        interruption.wait(_REFRESH_S)
-            _show(out, watch.summaries)
-            _say_how_to_go_on(out, url, watch.summaries[0].run_id, is_private=not settings.names_a_server)
-        except KeyboardInterrupt:
-            out.print("Stopped; nothing is left running.", highlight=False)
+                        pipeline.interruption.wait(_REFRESH_S)
+    except KeyboardInterrupt:
+        out.print("Stopped; nothing is left running.", highlight=False)
+        return
+    _show(out, watch.summaries)
+    _say_how_to_go_on(out, pipeline.url, watch.summaries[0].run_id, is_private=pipeline.is_private)
 
 
 class _Agents:

@@ -1,0 +1,51 @@
+"""Everything that is needed on one machine: a server, workers and a finalizer, for as long as they are needed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+
+from runweaver.console.fleet import Fleet, Interruption
+from runweaver.console.private_server import private_server
+from runweaver.shared.connection import check_server, connect
+from runweaver.shared.settings import ServerSettings
+
+
+@dataclass(frozen=True)
+class LocalPipeline:
+    """What is running."""
+
+    url: str
+    #: Whether the server is ours, and gone afterwards.
+    is_private: bool
+    client: Redis
+    fleet: Fleet
+    interruption: Interruption
+
+
+@contextmanager
+def local_pipeline(
+    settings: ServerSettings,
+    *,
+    workers: int,
+    log_level: str = "info",
+    port: int | None = None,
+    data: Path | None = None,
+) -> Iterator[LocalPipeline]:
+    """Start workers and a finalizer, and a private server where none is named; stop all of them in the end.
+
+    Raises:
+        KeyboardInterrupt: inside, where the interruption is waited for; all has stopped when it comes out of here.
+        ServerError: the server is not fit.
+    """
+    is_private = not settings.names_a_server
+    server = private_server(port=port, directory=data) if is_private else nullcontext(settings.redis_url)
+    with Interruption() as interruption, server as url:
+        client = connect(url, name="console")
+        check_server(client, url)
+        with Fleet(url, log_level=log_level) as fleet:
+            fleet.start("worker", count=workers)
+            fleet.start("finalizer")
+            yield LocalPipeline(url, is_private, client, fleet, interruption)
