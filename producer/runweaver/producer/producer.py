@@ -76,7 +76,8 @@ class Producer:
         self._outbox = Outbox(
             sender, max_messages=self._settings.buffer_messages, max_bytes=self._settings.buffer_bytes
         )
-        weakref.finalize(self, self._outbox.retire).atexit = False
+        self._when_forgotten = weakref.finalize(self, self._outbox.retire)
+        self._when_forgotten.atexit = False
         self._close_at_exit()
 
     def _close_at_exit(self) -> None:
@@ -177,7 +178,9 @@ class Producer:
         return f"{kind}-{self._token}-{next(self._ids)}"
 
     def _after_fork_in_child(self) -> None:
-        # What the parent has in its buffer, the parent sends.
+        # What the parent has in its buffer, the parent sends. Its outbox is not touched any more: a thread that does
+        # not exist here may have held its lock.
+        self._when_forgotten.detach()
         self._begin()
         for run in list(self._runs):
             run._reset()  # noqa: SLF001
