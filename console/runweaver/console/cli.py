@@ -1,5 +1,6 @@
 """The `runweaver` command: each command here reads its settings, calls what does the work, and shows the result."""
 
+import gc
 import json
 import signal
 import sys
@@ -30,6 +31,8 @@ from runweaver.worker import DeadLetters, FinalizerProcess, PlainNarrator, Worke
 #: Exit codes: something that was asked for is not there; something is wrong with the call or the server.
 NOT_FOUND: Final = 1
 TROUBLE: Final = 2
+
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -83,6 +86,7 @@ def worker(parent: Parent = None) -> None:
         signal.signal(number, lambda *_: instance.stop())
     if parent is not None:
         stop_with_parent(parent)
+    _collect_rarely()
     instance.run()
 
 
@@ -93,6 +97,7 @@ def finalizer(parent: Parent = None) -> None:
     instance = FinalizerProcess(FinalizerSettings.load())
     if parent is not None:
         stop_with_parent(parent)
+    _collect_rarely()
     instance.run()
 
 
@@ -218,6 +223,16 @@ def drop(ids: LetterIds = None, *, every: All = False, as_json: AsJson = False) 
     with server_errors(url):
         done = [letter_id for letter_id in _chosen(letters, ids, every=every) if letters.drop(letter_id)]
     _report("dropped", done, ids, as_json=as_json)
+
+
+def _collect_rarely() -> None:
+    """Let the cycle collector of this process look rarely.
+
+    Messages and runs are trees of very many small objects and have no cycles: they go when their last user is done.
+    By default the collector walks through all of them again and again while a large run is read.
+    """
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
 
 
 def _dead_letters() -> tuple[DeadLetters, str]:
