@@ -5,6 +5,7 @@ survive a resend; otherwise the identity is the place where it was found in its 
 """
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -34,13 +35,13 @@ class BaseMessage(Schema):
     sent_at: UtcDatetime | None = None
 
     @property
+    @abstractmethod
     def time(self) -> datetime:
         """When the thing happened that the message tells of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def timestamps(self) -> "Iterator[tuple[tuple[str, ...], Schema]]":
         """Where this message's timestamps live: the path in its JSON, and the model that holds the last step."""
-        raise NotImplementedError
 
 
 class _TimedByItself(BaseMessage):
