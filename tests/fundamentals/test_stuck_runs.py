@@ -6,6 +6,12 @@ from tests.support.processes import Pipeline
 from tests.support.waiting import wait_until
 
 
+def _status(pipeline: Pipeline, run_id: str) -> RunStatus:
+    run = pipeline.runs.get(run_id)
+    assert run is not None
+    return run.status
+
+
 def test_a_silent_run_is_stuck_until_it_is_heard_of_again(own_pipeline: Pipeline) -> None:
     """Stuck is the first revision; while it goes on again it is running; its end is the next revision."""
     own_pipeline.start("worker", RUNWEAVER_STUCK_AFTER_S="0.5")
@@ -19,10 +25,10 @@ def test_a_silent_run_is_stuck_until_it_is_heard_of_again(own_pipeline: Pipeline
     assert stuck.narrative.startswith("Run got stuck. Made 1 decisions: 0 succeeded, 0 failed.")
     assert "Still pending: [node] Think." in stuck.narrative
     wait_until(lambda: not own_pipeline.redis.zcard(own_pipeline.keys.active(0)), what="nobody waits for it")
-    assert RunStatus.STUCK == own_pipeline.runs.get("run").status  # type: ignore[union-attr]
+    assert RunStatus.STUCK == _status(own_pipeline, "run")
 
     own_pipeline.send(script.outcome("d"))
-    wait_until(lambda: own_pipeline.runs.get("run").status == RunStatus.RUNNING, what="running")  # type: ignore[union-attr]
+    wait_until(lambda: _status(own_pipeline, "run") == RunStatus.RUNNING, what="running")
     own_pipeline.send(script.ended())
     ended = own_pipeline.summary("run", revision=2)
 
@@ -46,4 +52,4 @@ def test_a_heartbeat_keeps_a_run_from_being_stuck(own_pipeline: Pipeline) -> Non
     wait_until(is_silent_stuck, what="the silent run is stuck")
 
     assert own_pipeline.summaries.get("alive") is None
-    assert RunStatus.RUNNING == own_pipeline.runs.get("alive").status  # type: ignore[union-attr]
+    assert RunStatus.RUNNING == _status(own_pipeline, "alive")

@@ -143,7 +143,7 @@ class Finalizer:
             self._refuse_expired(pipeline, stored, marks.home)
             return [_Done(asked.run_id, marks)]
         run = stored.fold()
-        if run.status is RunStatus.RUNNING and asked.silent_since is not None and asked.silent_since == marks.active:
+        if run.status is RunStatus.RUNNING and self._is_silent(asked, marks.home):
             run = run.as_stuck()
         if run.status is RunStatus.RUNNING:
             # It came back after it had been stuck, or an end was expected and is not there. It stays active.
@@ -152,6 +152,12 @@ class Finalizer:
         if not asked.settled and (was_summarised or not run.completeness.is_known_complete):
             return []
         return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old))]
+
+    def _is_silent(self, asked: _Asked, home: int) -> bool:
+        """Whether nothing was heard since the sweep looked. Asked after reading the run: the marks are older."""
+        if asked.silent_since is None:
+            return False
+        return self._client.zscore(self._keys.active(home), asked.run_id) == asked.silent_since
 
     def _read(self, pipeline: Pipeline, run_id: str) -> tuple[StoredRun, RunSummary | None]:
         keys = self._keys
