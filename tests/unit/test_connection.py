@@ -20,6 +20,7 @@ from runweaver.shared.errors import (
     ServerTooOldError,
     ServerUnreachableError,
     SettingsError,
+    WritesRefusedError,
 )
 
 _URL: Final = "redis://somebody:secret-word@example.test:6380/2"
@@ -144,8 +145,9 @@ def test_a_server_that_is_away_is_unreachable() -> None:
         (driver.ResponseError("NOAUTH no"), AccessRefusedError, "correct them in the URL"),
         (driver.NoPermissionError("no right to key"), AccessRefusedError, "no right to key"),
         (driver.ResponseError("unknown command 'XAUTOCLAIM'"), ServerTooOldError, "XAUTOCLAIM"),
-        (driver.ResponseError("OOM command not allowed"), ServerError, "OOM command not allowed"),
-        (driver.ReadOnlyError("READONLY"), ServerError, "READONLY"),
+        (driver.ResponseError("OOM command not allowed"), WritesRefusedError, "OOM command not allowed"),
+        (driver.ResponseError("MISCONF Errors writing to the AOF file"), WritesRefusedError, "make room there"),
+        (driver.ReadOnlyError("READONLY"), WritesRefusedError, "name the primary"),
         (driver.DataError("odd"), ServerError, "odd"),
     ],
 )

@@ -119,6 +119,10 @@ def completeness_text(summary: RunSummary) -> str:
         text += f" of {completeness.declared:,} declared"
     if completeness.missing:
         text += f", {completeness.missing:,} missing"
+    if completeness.dropped:
+        text += f" ({completeness.dropped:,} dropped by the producer)"
+    if completeness.shed:
+        text += f", {completeness.shed:,} without their payload"
     if completeness.late:
         text += f", {completeness.late:,} came late"
     return text

@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
-from runweaver.producer.encode import build, encode_body
+from runweaver.producer.encode import build
 from runweaver.shared.decision import DecisionType, Option
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import utc_now
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 EndStatus = Literal["completed", "failed", "cancelled"]
+
+#: What a run cannot be understood without: it is dropped last.
+_ESSENTIAL: Final = frozenset({"run_started", "outcome", "problem", "producer_left", "run_ended"})
 
 #: Where a decision was taken, in agents that have no graph of nodes.
 DEFAULT_NODE = "agent"
@@ -61,6 +64,7 @@ class ActiveRun:
         self._lock = threading.Lock()
         self._sent = 0
         self._declared = 0
+        self._dropped = 0
         self._envelopes: dict[str, bytes] = {}
 
     def decide(
@@ -365,24 +369,30 @@ class ActiveRun:
         """Send a message that says how many were sent, itself included: nothing may come in between."""
         with self._lock:
             sent = self._sent + 1
-            message = build(kind, {"run_id": self.run_id, "sent": sent, **fields})
-            body = encode_body(message, self._producer.max_message_bytes)
-            self._put(message, body)
-            self._declared = sent
+            message = build(kind, {"run_id": self.run_id, "sent": sent, **_given(dropped=self._dropped), **fields})
+            if self._put(message, self._producer._encode(message)):  # noqa: SLF001
+                self._declared = sent
 
-    def _record(self, message: RunStartedMessage | BaseMessage) -> None:
-        body = encode_body(message, self._producer.max_message_bytes)
+    def _record(self, message: BaseMessage) -> None:
+        body = self._producer._encode(message)  # noqa: SLF001
         with self._lock:
             self._put(message, body)
 
-    def _put(self, message: BaseMessage, body: bytes) -> None:
-        # The number is taken only when nothing can fail any more: a gap would look like a lost message.
+    def _put(self, message: BaseMessage, body: bytes | None) -> bool:
+        """Hand a message over under the next number. What is dropped takes one too: the gap says that it was sent.
+
+        Returns:
+            Whether it was taken.
+        """
         kind = str(type(message).model_fields["type"].default)
         envelope = self._envelopes.get(kind)
         if envelope is None:
             envelope = self._envelopes[kind] = self._envelope(kind)
-        self._producer._put(b"%b%d,%b" % (envelope, self._sent, body[1:]))  # noqa: SLF001
+        raw = b"%b%d,%b" % (envelope, self._sent, body[1:]) if body is not None else None
+        is_taken = self._producer._put(raw, essential=kind in _ESSENTIAL)  # noqa: SLF001
         self._sent += 1
+        self._dropped += not is_taken
+        return is_taken
 
     def _envelope(self, kind: str) -> bytes:
         head = {"type": kind, "run_id": self.run_id, "producer": self._producer.name}

@@ -7,13 +7,25 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
+from runweaver.producer.redact import Redactor, redact_body
 from runweaver.shared.errors import InvalidArgumentError
-from runweaver.shared.messages import BaseMessage
+from runweaver.shared.log import get_logger
+from runweaver.shared.messages import BaseMessage, ProducerLeftMessage, RunEndedMessage, RunStartedMessage
+
+_log = get_logger(__name__)
 
 _MessageT = TypeVar("_MessageT", bound=BaseMessage)
 
+
+class RedactionError(Exception):
+    """A message must not be sent: what should take the secrets out of it failed."""
+
+
 #: What a message can do without when it is too large: what the agent read and produced, not what it decided.
 _SHEDDABLE: Final = frozenset({"input_data", "output_data", "input_context", "state_changes", "result"})
+
+#: What can hold nothing that an agent wrote, but its ids. It is enough for the beginning and the end of a run.
+_PLAIN: Final = frozenset({"goal_id", "started_at", "status", "ended_at", "sent", "dropped", "sent_at"})
 
 #: A worker reads numbers of up to 4,300 digits, and JSON nested up to 200 deep. What has not so many bytes or brackets
 #: is within that for sure, and need not be looked at again.
@@ -37,16 +49,25 @@ def build(kind: type[_MessageT], fields: Mapping[str, Any]) -> _MessageT:
         raise InvalidArgumentError("; ".join(told)) from None
 
 
-def encode_body(message: BaseMessage, max_bytes: int) -> bytes:
+def encode_body(
+    message: BaseMessage, max_bytes: int, *, redact: Redactor | None = None, keep_payload: bool = True
+) -> bytes:
     """The message's JSON without its envelope (who sends it, about which run): `{"decision":{…}}`.
 
     Values that JSON does not know are told by their `repr`: an agent's odd object is no reason to stop the agent.
 
+    Args:
+        message: what the agent recorded.
+        max_bytes: of a larger message, the payload is shed.
+        redact: takes out what must not be sent.
+        keep_payload: whether there is room for it.
+
     Raises:
         InvalidArgumentError: it refers to itself, or stays too large after its payload was shed.
+        RedactionError: the redactor failed: nothing of it may leave.
     """
-    body = _to_json(message)
-    if len(body) + _ENVELOPE_BYTES > max_bytes:
+    body = _redact(message, _to_json(message), redact)
+    if not keep_payload or len(body) + _ENVELOPE_BYTES > max_bytes:
         body = _without_payload(body)
     if len(body) + _ENVELOPE_BYTES > max_bytes:
         raise InvalidArgumentError(
@@ -54,6 +75,27 @@ def encode_body(message: BaseMessage, max_bytes: int) -> bytes:
             "shorten its texts"
         )
     return body
+
+
+def _redact(message: BaseMessage, body: bytes, redact: Redactor | None) -> bytes:
+    """Redact with somebody else's code, which may fail: the agent goes on, and no secret leaves."""
+    try:
+        redacted = redact_body(body, redact)
+        if redacted is not body:
+            type(message).model_validate({**from_json(redacted), "run_id": message.run_id})
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        # Its text may hold what was to be redacted.
+        _log.error("the redactor failed", message_type=type(message).__name__, error=type(error).__name__)
+        return _skeleton(message, len(body))
+    return redacted
+
+
+def _skeleton(message: BaseMessage, size: int) -> bytes:
+    """What is left of the beginning and the end of a run without all that an agent wrote; of others, nothing."""
+    if not isinstance(message, RunStartedMessage | RunEndedMessage | ProducerLeftMessage):
+        raise RedactionError
+    plain = message.model_dump(mode="json", include=set(_PLAIN & message.model_fields_set))
+    return json.dumps({**plain, "shed_bytes": size}, separators=(",", ":")).encode()
 
 
 def _to_json(message: BaseMessage) -> bytes:
@@ -112,7 +154,13 @@ def _fallback(value: object) -> str:
 
 def _without_payload(body: bytes) -> bytes:
     fields = json.loads(body)
+    shed_bytes = 0
     for holder in (fields, *(value for value in fields.values() if isinstance(value, dict))):
         for name in _SHEDDABLE & holder.keys():
-            holder[name] = {"shed_bytes": len(json.dumps(holder[name]))}
+            size = len(json.dumps(holder[name]))
+            holder[name] = {"shed_bytes": size}
+            shed_bytes += size
+    if not shed_bytes:
+        return body
+    fields["shed_bytes"] = shed_bytes
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()

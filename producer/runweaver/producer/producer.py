@@ -9,15 +9,22 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from runweaver.producer.active_run import ActiveRun
+from runweaver.producer.encode import RedactionError, encode_body
 from runweaver.producer.outbox import Outbox
+from runweaver.producer.redact import Redactor, redact_secrets
+from runweaver.producer.sender import Sender
+from runweaver.producer.spool import Spool
 from runweaver.producer.stream_sender import StreamSender
+from runweaver.shared.connection import redact as redact_url
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import is_identifier
 from runweaver.shared.keys import Keys
+from runweaver.shared.messages import BaseMessage
 from runweaver.shared.settings import ProducerSettings
 
 #: How long a producer that nobody closed may hold up the end of its process.
@@ -32,16 +39,26 @@ class Producer:
             decision = run.quick_decision("Is there a budget?", "Ask")
             run.record_outcome(decision, success=True)
 
-    Messages leave in batches from a thread of their own. Redis may be away: they wait in memory, and what does not
-    fit there is dropped, counted in `dropped` and logged. At the end of the process what is left is sent, for at
-    most three seconds. `with Producer() as producer` and `close` do that earlier; a process that ends by `os._exit`
-    needs one of them.
+    Messages leave in batches from a thread of their own. Where Redis is away they wait on the disk, if the producer
+    has a spool, or else in memory. Where there is no room for them either, first the payload of messages is shed, then
+    decisions are dropped, and only in the end outcomes, problems, beginnings and ends of runs. All of that is counted,
+    logged, and told by the summary. At the end of the process what is left is sent, for at most three seconds, or put
+    into the spool. `with Producer() as producer` and `close` do that earlier; a process that ends by `os._exit` needs
+    one of them.
+
+    Values under keys such as `password`, `token` or `authorization` are masked before anything leaves the process.
 
     A forked child can go on with its parent's producer and runs: it counts as a producer of its own.
     """
 
     def __init__(
-        self, url: str | None = None, *, name: str | None = None, settings: ProducerSettings | None = None
+        self,
+        url: str | None = None,
+        *,
+        name: str | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        redact: Redactor | None = redact_secrets,
+        settings: ProducerSettings | None = None,
     ) -> None:
         """Nothing is connected before there is something to send.
 
@@ -49,6 +66,11 @@ class Producer:
             url: where Redis is; absent: `RUNWEAVER_REDIS_URL`.
             name: how this producer's name begins; absent: the name of the machine. A part that nobody else has is
                 always added, since two producers of one name would overwrite each other's messages.
+            spool: a directory on a local disk for messages that Redis does not take; absent: `RUNWEAVER_SPOOL_DIR`, or
+                else none. All processes of a machine may share it. What a process leaves there, another one sends.
+            redact: takes a message's fields, as JSON has them, and returns what may be sent. It may call
+                `redact_secrets`, which stands here by default. Where it fails, the message is not sent. None: nothing
+                is masked.
             settings: all settings; absent: from the environment.
 
         Raises:
@@ -57,6 +79,8 @@ class Producer:
         """
         self._settings = settings if settings is not None else ProducerSettings.load(redis_url=url)
         self._url = url or self._settings.redis_url
+        self._spool_dir = Path(spool) if spool is not None else self._settings.spool_dir
+        self._redact = redact
         self._prefix = name if name is not None else _machine_name()
         if not is_identifier(self._prefix) or len(self._prefix) > 100:  # noqa: PLR2004
             raise InvalidArgumentError(f"name: {name!r} may have up to 100 of the characters A-Z a-z 0-9 . _ : @ / + -")
@@ -72,13 +96,25 @@ class Producer:
         #: The producer's name in its messages: unique to this process.
         self.name = f"{self._prefix}-{os.getpid()}-{self._token}"
         self._ids = count()
-        sender = StreamSender(self._url, Keys(self._settings.namespace), self._settings.partitions)
-        self._outbox = Outbox(
-            sender, max_messages=self._settings.buffer_messages, max_bytes=self._settings.buffer_bytes
-        )
+        self._outbox = self._make_outbox()
         self._when_forgotten = weakref.finalize(self, self._outbox.retire)
         self._when_forgotten.atexit = False
         self._close_at_exit()
+
+    def _make_outbox(self) -> Outbox:
+        settings = self._settings
+        send = StreamSender(
+            self._url, Keys(settings.namespace), partitions=settings.partitions, max_backlog=settings.max_backlog
+        )
+        spool = None
+        if self._spool_dir is not None:
+            spool = Spool(self._spool_dir, namespace=settings.namespace, name=self.name, max_bytes=settings.spool_bytes)
+        return Outbox(
+            Sender(send, spool=spool, where=redact_url(self._url)),
+            max_messages=settings.buffer_messages,
+            max_bytes=settings.buffer_bytes,
+            spool=spool,
+        )
 
     def _close_at_exit(self) -> None:
         # Unlike atexit, this also runs at the end of a multiprocessing child. It holds on to the outbox: what a
@@ -126,7 +162,7 @@ class Producer:
         """Wait, at most `timeout` seconds, until everything recorded so far is on the server.
 
         Returns:
-            Whether it is. False also if messages were dropped since the last flush.
+            Whether it is; being in the spool is not enough. False also if messages were dropped since the last flush.
         """
         return self._outbox.flush(timeout)
 
@@ -134,7 +170,7 @@ class Producer:
         """Declare what was sent for runs that were neither ended nor left, flush, and let go of the connection.
 
         Returns:
-            Whether everything arrived within `timeout` seconds. What did not is lost.
+            Whether everything arrived within `timeout` seconds, or lies in the spool. What does not is lost.
         """
         for run in list(self._runs):
             run._leave_unless_declared()  # noqa: SLF001
@@ -143,13 +179,8 @@ class Producer:
 
     @property
     def dropped(self) -> int:
-        """How many messages were lost because the buffer was full, or because they came after `close`."""
+        """How many messages were lost because there was no room, or because they came after `close`."""
         return self._outbox.dropped
-
-    @property
-    def max_message_bytes(self) -> int:
-        """What a message may have; larger ones lose their payload."""
-        return self._settings.max_message_bytes
 
     def __enter__(self) -> Self:
         return self
@@ -171,8 +202,20 @@ class Producer:
         self._runs.add(run)
         return run
 
-    def _put(self, raw: bytes) -> None:
-        self._outbox.put(raw)
+    def _encode(self, message: BaseMessage) -> bytes | None:
+        """The message's JSON; none where it must not be sent."""
+        try:
+            return encode_body(
+                message,
+                self._settings.max_message_bytes,
+                redact=self._redact,
+                keep_payload=self._outbox.has_room_for_payload,
+            )
+        except RedactionError:
+            return None
+
+    def _put(self, raw: bytes | None, *, essential: bool) -> bool:
+        return self._outbox.put(raw, essential=essential)
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{self._token}-{next(self._ids)}"

@@ -14,6 +14,7 @@ from runweaver.shared.errors import (
     ServerTooOldError,
     ServerUnreachableError,
     SettingsError,
+    WritesRefusedError,
 )
 from runweaver.shared.fold import fold
 from runweaver.shared.keys import Keys
@@ -59,6 +60,7 @@ __all__ = [
     "ServerUnreachableError",
     "SettingsError",
     "WorkerSettings",
+    "WritesRefusedError",
     "check_server",
     "connect",
     "fold",

@@ -17,26 +17,82 @@ from runweaver.shared.errors import (
     ServerTooOldError,
     ServerUnreachableError,
     SettingsError,
+    WritesRefusedError,
 )
 
 #: XAUTOCLAIM, ZMSCORE and the exclusive ranges of streams came with it.
 MINIMUM_SERVER: Final = (6, 2)
 
-#: What may block on the server for some seconds needs a socket that waits longer.
-SOCKET_MARGIN_S: Final = 5.0
+#: How long to wait for a reply. What blocks on the server needs a socket that waits longer, by this.
+SOCKET_TIMEOUT_S: Final = 5.0
 
-_CONNECT_TIMEOUT_S: Final = 5.0
 _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 2.0
 
 
-def connect(url: str, *, name: str, blocks_for_s: float = 0.0, retries: int = 3) -> Redis:
+#: Errors of the driver, how the server's words begin, what that is to us, and what we say. The first that fits counts.
+_MEANINGS: Final[tuple[tuple[tuple[type[Exception], ...], tuple[str, ...], type[ServerError], str], ...]] = (
+    (
+        (driver.AuthenticationError, driver.AuthorizationError),
+        ("NOAUTH", "WRONGPASS"),
+        AccessRefusedError,
+        "the server at {where} refused the user or the password ({text}): correct them in the URL",
+    ),
+    (
+        (driver.NoPermissionError,),
+        ("NOPERM",),
+        AccessRefusedError,
+        "the user at {where} may not do this ({text}): give it the right, or use another",
+    ),
+    (
+        (driver.BusyLoadingError,),
+        ("LOADING",),
+        ServerUnreachableError,
+        "the server at {where} is still loading its data: try again in a moment",
+    ),
+    (
+        (driver.OutOfMemoryError,),
+        ("OOM",),
+        WritesRefusedError,
+        "the server at {where} is out of memory ({text}): raise its maxmemory, or start more workers",
+    ),
+    (
+        (),
+        ("MISCONF",),
+        WritesRefusedError,
+        "the server at {where} cannot write to its disk, and so takes nothing ({text}): make room there",
+    ),
+    (
+        (driver.ReadOnlyError,),
+        ("READONLY",),
+        WritesRefusedError,
+        "the server at {where} is a replica ({text}): name the primary in the URL",
+    ),
+    (
+        (driver.ConnectionError, driver.TimeoutError),
+        (),
+        ServerUnreachableError,
+        "no Redis answers at {where} ({text}): start one there, or set RUNWEAVER_REDIS_URL to where it is",
+    ),
+    (
+        (),
+        ("unknown command", "ERR unknown command"),
+        ServerTooOldError,
+        "the server at {where} lacks a command ({text}): at least Redis 6.2 is needed",
+    ),
+)
+
+
+def connect(
+    url: str, *, name: str, blocks_for_s: float = 0.0, timeout_s: float = SOCKET_TIMEOUT_S, retries: int = 3
+) -> Redis:
     """A client for this URL. It connects when it is first used.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`, as redis-py takes it (TLS options go into the query).
         name: what `CLIENT LIST` shows.
         blocks_for_s: how long a command of this client may block on the server.
+        timeout_s: how long to wait for a connection, and for a reply (beyond the time that it may block).
         retries: how often a command is sent again after a broken connection; 0 where the caller sees to that.
 
     Raises:
@@ -47,8 +103,8 @@ def connect(url: str, *, name: str, blocks_for_s: float = 0.0, retries: int = 3)
         return Redis.from_url(
             url,
             client_name=f"runweaver-{name}",
-            socket_timeout=blocks_for_s + SOCKET_MARGIN_S,
-            socket_connect_timeout=_CONNECT_TIMEOUT_S,
+            socket_timeout=blocks_for_s + timeout_s,
+            socket_connect_timeout=timeout_s,
             retry=Retry(backoff, retries),
         )
     except ValueError as error:
@@ -80,7 +136,7 @@ def server_errors(url: str) -> Iterator[None]:
     try:
         yield
     except driver.RedisError as error:
-        raise _translated(error, redact(url)) from error
+        raise translated(error, redact(url)) from error
 
 
 def concerns_one_key(error: Exception) -> bool:
@@ -107,22 +163,15 @@ def redact(url: str) -> str:
     return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _translated(error: driver.RedisError, where: str) -> ServerError:
+def translated(error: driver.RedisError, where: str) -> ServerError:
+    """What an error of the driver means, and what to do about it.
+
+    Args:
+        error: it must not carry the command, see `runweaver.shared.replies.execute`.
+        where: the server, as `redact` names it.
+    """
     text = str(error)
-    if isinstance(error, driver.AuthenticationError | driver.AuthorizationError) or text.startswith(
-        ("NOAUTH", "WRONGPASS")
-    ):
-        return AccessRefusedError(
-            f"the server at {where} refused the user or the password ({text}): correct them in the URL"
-        )
-    if isinstance(error, driver.NoPermissionError):
-        return AccessRefusedError(f"the user at {where} may not do this ({text}): give it the right, or use another")
-    if isinstance(error, driver.BusyLoadingError):
-        return ServerUnreachableError(f"the server at {where} is still loading its data: try again in a moment")
-    if isinstance(error, driver.ConnectionError | driver.TimeoutError):
-        return ServerUnreachableError(
-            f"no Redis answers at {where} ({text}): start one there, or set RUNWEAVER_REDIS_URL to where it is"
-        )
-    if isinstance(error, driver.ResponseError) and "unknown command" in text.lower():
-        return ServerTooOldError(f"the server at {where} lacks a command ({text}): at least Redis 6.2 is needed")
+    for kinds, beginnings, meaning, sentence in _MEANINGS:
+        if isinstance(error, kinds) or text.startswith(beginnings):
+            return meaning(sentence.format(where=where, text=text))
     return ServerError(f"the server at {where} answered with an error: {text}")

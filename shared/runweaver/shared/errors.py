@@ -7,6 +7,7 @@
     ├── ServerError               what Redis (or Valkey) does not do for us
     │   ├── ServerUnreachableError    nobody answers, or the connection broke
     │   ├── AccessRefusedError        wrong password, or a user that may not do this
+    │   ├── WritesRefusedError        it takes no writes: out of memory, its disk is full, or it is a replica
     │   └── ServerTooOldError         it answers, but lacks commands that we need
     ├── ArchiveExpiredError       the summary is still there, the full run is not
     ├── InvalidCursorError        a cursor that no list call handed out
@@ -62,6 +63,10 @@ class ServerUnreachableError(ServerError):
 
 class AccessRefusedError(ServerError):
     """The server wants another user or password, or the user may not do this."""
+
+
+class WritesRefusedError(ServerError):
+    """The server answers but takes no writes now: out of memory, its disk is full, or it is a replica."""
 
 
 class ServerTooOldError(ServerError):

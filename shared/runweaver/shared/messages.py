@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from runweaver.shared.decision import Decision, DecisionEvaluation, Outcome
 from runweaver.shared.errors import InvalidMessageError
-from runweaver.shared.fields import MAX_SEQUENCE, Identifier, Schema, Sequence, UtcDatetime, utc_now
+from runweaver.shared.fields import MAX_SEQUENCE, Count, Identifier, Schema, Sequence, UtcDatetime, utc_now
 from runweaver.shared.run import Problem
 
 #: A message may have this many bytes, unless the worker is told otherwise.
@@ -33,6 +33,8 @@ class BaseMessage(Schema):
     producer: Identifier | None = None
     seq: Sequence | None = None
     sent_at: UtcDatetime | None = None
+    #: How many bytes of payload the producer took out of it; none where it is whole.
+    shed_bytes: Count | None = None
 
     @property
     @abstractmethod
@@ -151,14 +153,15 @@ class HeartbeatMessage(_TimedByItself):
 
 
 class ProducerLeftMessage(_TimedByItself):
-    """This producer sent `sent` messages for this run, this one included."""
+    """This producer sent `sent` messages for this run, this one included, and had to drop `dropped` of them."""
 
     type: Literal["producer_left"] = "producer_left"
     sent: Sent
+    dropped: Count = 0
 
 
 class RunEndedMessage(BaseMessage):
-    """The run is over. Of several, the latest `ended_at` wins. `sent` counts as in `producer_left`."""
+    """The run is over. Of several, the latest `ended_at` wins. `sent` and `dropped` count as in `producer_left`."""
 
     type: Literal["run_ended"] = "run_ended"
     status: Literal["completed", "failed", "cancelled"]
@@ -166,6 +169,7 @@ class RunEndedMessage(BaseMessage):
     output_data: dict[str, Any] = Field(default_factory=dict)
     narrative: str = ""
     sent: Sent | None = None
+    dropped: Count = 0
 
     @property
     def time(self) -> datetime:

@@ -6,6 +6,21 @@ them, see `connect`: here its replies get their one type.
 
 from typing import Any
 
+from redis.client import Pipeline
+
+
+def execute(pipeline: Pipeline) -> list[Any]:
+    """Execute a pipeline, and raise its first error as the server gave it.
+
+    Left to itself, the driver would write the command into the error's text: parts of what an agent sent would end in
+    a log.
+    """
+    replies = pipeline.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
+
 
 def as_scores(rows: Any) -> list[tuple[str, float]]:
     """The reply to a range of a sorted set, with scores: members and scores."""

@@ -85,6 +85,10 @@ class ProducerCompleteness(Schema):
     declared: int = 0
     #: Declared and not received. What nobody declared is not missing.
     missing: int = 0
+    #: How many of its messages it says it had to drop, because there was no room for them. They are missing, too.
+    dropped: int = 0
+    #: Received without the payload, for which there was no room.
+    shed: int = 0
     #: Received after the ended run had been summarised for the first time.
     late: int = 0
 
@@ -96,8 +100,10 @@ class Completeness(ProducerCompleteness):
 
     @property
     def is_known_complete(self) -> bool:
-        """Every producer that was heard of has declared its messages, and all of them are here."""
-        return all(producer.declared > 0 and producer.missing == 0 for producer in self.producers.values())
+        """Every producer that was heard of has declared its messages, and all that it did not drop are here."""
+        return all(
+            producer.declared > 0 and producer.missing <= producer.dropped for producer in self.producers.values()
+        )
 
 
 class Run(_WithComputedFields):

@@ -1,5 +1,6 @@
 """What can be set, a small object for each role, read once at the edge from `RUNWEAVER_*` and passed inward."""
 
+from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, StringConstraints, ValidationError
@@ -52,6 +53,12 @@ class ProducerSettings(ServerSettings):
     #: What may wait in memory for a server that is away.
     buffer_messages: Annotated[int, Field(ge=1)] = 100_000
     buffer_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    #: About how many messages a stream may hold before producers wait with more.
+    max_backlog: Annotated[int, Field(ge=1)] = 1_000_000
+    #: A directory for messages that the server does not take; absent: they wait in memory only.
+    spool_dir: Path | None = None
+    #: What all files in that directory may have together.
+    spool_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
 
 
 class JobSettings(ServerSettings):

@@ -155,6 +155,8 @@ def _open_ends(run: Run) -> Iterator[str]:
         yield f"Nothing was heard of it after {run.last_activity_at:%Y-%m-%d %H:%M:%S} UTC."
     if run.completeness.missing:
         yield f"This is not all: {_times(run.completeness.missing, 'message')} of this run did not arrive."
+    if run.completeness.shed:
+        yield f"{_times(run.completeness.shed, 'message')} came without payload: there was no room for it."
     if run.unmatched_outcomes:
         yield f"{_times(len(run.unmatched_outcomes), 'outcome')} came for decisions that nobody reported."
 

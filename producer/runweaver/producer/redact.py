@@ -1,0 +1,88 @@
+"""Takes secrets out of messages before they leave the process: what stands under a key such as `password`.
+
+Keys are looked at, texts are not: a password inside a sentence stays there. A text that is itself a JSON document, as
+tools often return, is looked into.
+"""
+
+import json
+import re
+from typing import Any, Final, Protocol
+
+#: Stands for what was taken out.
+REDACTED: Final = "[redacted]"
+
+#: In words of one case, joined by underscores. `token` only at the end: `token_count` and `max_tokens` are numbers that
+#: a Builder needs.
+_SECRET_KEY: Final = re.compile(
+    r"password|passwd|passphrase|apikey|accesskey|privatekey"
+    r"|(^|_)(pwd|secrets?|authorization|cookies?|credentials?|jwt|bearer)(_|$)"
+    r"|(^|_)(api|access|private|secret|signing|encryption)_keys?(_|$)"
+    r"|token(_value)?$"
+)
+
+#: Whether a document can have such a key at all, asked of its bytes: most have none, and that has to be known fast.
+_SUSPICIOUS: Final = re.compile(
+    rb"(?:pass|pwd|secret|authorization|cookie|credential|jwt|bearer|key)[^\"]*\":|token(?:[^a-z\"]*value)?\\?\":",
+    re.IGNORECASE,
+)
+
+_WORD_ENDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BETWEEN_WORDS: Final = re.compile(r"[^A-Za-z0-9]+")
+
+
+class Redactor(Protocol):
+    """Takes a message's fields, as JSON has them, and returns what may be sent. `redact_secrets` is one."""
+
+    def __call__(self, fields: dict[str, Any], /) -> dict[str, Any]: ...
+
+
+def redact_secrets(fields: dict[str, Any]) -> dict[str, Any]:
+    """Mask every value under a key that names a secret, however deep: what a producer does unless told otherwise.
+
+    A key is taken apart into words, in any case and however they are joined. It names a secret if it has one of the
+    words password, passwd, passphrase, pwd, secret, authorization, cookie, credentials, jwt, bearer, api key, access
+    key, private key, secret key, signing key, encryption key; or ends in token.
+    """
+    return {key: _redacted(key, value) for key, value in fields.items()}
+
+
+def redact_body(body: bytes, redact: Redactor | None) -> bytes:
+    """A message's JSON, redacted. Whatever `redact` raises comes out of here."""
+    if redact is None or (redact is redact_secrets and not _SUSPICIOUS.search(body)):
+        return body
+    return _dump(redact(json.loads(body))).encode()
+
+
+def _redacted(key: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    return REDACTED if _names_a_secret(key) else _redacted_inside(value)
+
+
+def _redacted_inside(value: Any) -> Any:
+    if isinstance(value, dict):
+        return redact_secrets(value)
+    if isinstance(value, list):
+        return [_redacted_inside(each) for each in value]
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        return _redacted_document(value)
+    return value
+
+
+def _redacted_document(text: str) -> str:
+    """A text that may be a JSON document. One that holds no secret stays as it is, to the letter."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    redacted = _redacted_inside(document)
+    return text if redacted == document else _dump(redacted)
+
+
+def _names_a_secret(key: str) -> bool:
+    words = _BETWEEN_WORDS.sub("_", _WORD_ENDS.sub("_", key)).strip("_").lower()
+    return _SECRET_KEY.search(words) is not None
+
+
+def _dump(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)

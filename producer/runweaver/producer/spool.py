@@ -1,0 +1,354 @@
+"""Messages on disk: what Redis did not take, and memory should not or cannot keep.
+
+A spool is a directory, which the processes of a machine can share. Each producer writes files of its own, SQLite
+databases that it holds exclusively for as long as it lives. A file that nobody holds was left by a process that ended:
+whoever finds it sends what is in it. A file whose messages were all sent is deleted.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import quote
+
+from runweaver.shared.log import get_logger
+
+Batches = list[list[bytes]]
+
+#: Batches that are read at once.
+_BATCHES_AT_ONCE: Final = 10
+
+_SUFFIX: Final = ".spool"
+_BROKEN_SUFFIX: Final = ".broken"
+_FORMAT: Final = 1
+
+_log = get_logger(__name__)
+
+
+class SpoolFile:
+    """One file of batches, held by one process at a time. For one thread, and not for a forked child."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a file, which may be empty, and keep all others out until `close`.
+
+        Raises:
+            sqlite3.Error: another process holds it, it is no spool file, or the disk does not do it.
+        """
+        self.path = path
+        # It is never created here: it may have been deleted a moment ago by the one who sent the last of it.
+        self._connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None
+        )
+        try:
+            self._prepare()
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        # Set before anything is read: then the lock is taken once, and no memory is shared with anybody.
+        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # A commit survives the death of the process. That of the machine may cost the last ones, but not the file.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _FORMAT):
+            raise sqlite3.DatabaseError(f"written by another version (format {version})")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY, messages BLOB NOT NULL)")
+        self._connection.execute(f"PRAGMA user_version = {_FORMAT}")
+
+    def append(self, batches: Batches) -> None:
+        """Write batches at the end, all or none of them.
+
+        Raises:
+            sqlite3.Error: the disk does not take them.
+        """
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(
+                "INSERT INTO batches (messages) VALUES (?)", ((b"\n".join(batch),) for batch in batches)
+            )
+
+    def after(self, number: int) -> list[tuple[int, list[bytes]]]:
+        """The first batches after this one, each under its number."""
+        rows = self._connection.execute(
+            "SELECT id, messages FROM batches WHERE id > ? ORDER BY id LIMIT ?", (number, _BATCHES_AT_ONCE)
+        )
+        # Compact JSON has no line breaks.
+        return [(number, bytes(messages).split(b"\n")) for number, messages in rows]
+
+    def remove_up_to(self, number: int) -> None:
+        """Forget batches that were sent."""
+        self._connection.execute("DELETE FROM batches WHERE id <= ?", (number,))
+
+    @property
+    def used_bytes(self) -> int:
+        """What its messages take up. Room that was freed is filled again, and does not count."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        (page_bytes,) = self._connection.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * page_bytes)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._connection.close()
+
+    def delete(self) -> None:
+        """Let go of it for good: all of it was sent."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def set_aside(self) -> None:
+        """Keep it for people to look at: it cannot be read."""
+        self.close()
+        _set_aside(self.path)
+
+
+class Disk(Protocol):
+    """What the thread of an outbox asks of a spool."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether messages of our own lie there."""
+
+    def write(self, batches: Batches) -> bool:
+        """Take batches, unless there is no room."""
+
+    def first(self) -> Batches:
+        """The batches to send next, ours before those that others left; none where nothing is there."""
+
+    def remove_first(self) -> int:
+        """Forget what `first` gave.
+
+        Returns:
+            How many messages of our own that were.
+        """
+
+    def look_for_leftovers(self) -> None:
+        """See whether another process has left messages."""
+
+    def give_up(self) -> int:
+        """Set aside a file that cannot be read.
+
+        Returns:
+            How many messages of our own are lost with it.
+        """
+
+
+class NoDisk:
+    """For a producer without a spool."""
+
+    is_waiting = False
+
+    def write(self, _batches: Batches) -> bool:
+        return False
+
+    def first(self) -> Batches:
+        return []
+
+    def remove_first(self) -> int:
+        return 0
+
+    def look_for_leftovers(self) -> None:
+        """There is nowhere to look."""
+
+    def give_up(self) -> int:
+        return 0
+
+
+@dataclass
+class _Place:
+    """How far a file has been sent."""
+
+    file: SpoolFile
+    #: Written and not sent; only known where we wrote it.
+    messages: int = 0
+    sent_up_to: int = 0
+    read_up_to: int = 0
+    read_messages: int = 0
+
+
+class SpoolSession:
+    """A spool as one thread uses it: the file that it writes, and at times one that another process left."""
+
+    def __init__(self, spool: "Spool") -> None:
+        self._spool = spool
+        self._own: _Place | None = None
+        self._left: _Place | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        return self._own is not None
+
+    def write(self, batches: Batches) -> bool:
+        try:
+            if not self._has_room(sum(len(raw) for batch in batches for raw in batch)):
+                return False
+            if self._own is None:
+                self._own = _Place(self._spool.create())
+            self._own.file.append(batches)
+        except (sqlite3.Error, OSError) as error:
+            _log.warning("the spool does not take messages", directory=str(self._spool.directory), reason=str(error))
+            if self._own is not None and not self._own.messages:
+                self._finish(self._own)
+            return False
+        self._own.messages += sum(map(len, batches))
+        return True
+
+    def first(self) -> Batches:
+        place = self._own or self._left
+        if place is None:
+            return []
+        found = place.file.after(place.sent_up_to)
+        if not found:
+            self._finish(place)
+            return []
+        place.read_up_to = found[-1][0]
+        place.read_messages = sum(len(batch) for _, batch in found)
+        return [batch for _, batch in found]
+
+    def remove_first(self) -> int:
+        place = self._own or self._left
+        assert place is not None
+        place.sent_up_to = place.read_up_to
+        # A full disk may refuse even this. Then whoever finds the file sends them once more, which is harmless.
+        with suppress(sqlite3.OperationalError):
+            place.file.remove_up_to(place.sent_up_to)
+        if place is not self._own:
+            return 0
+        place.messages -= place.read_messages
+        if not place.messages:
+            self._finish(place)
+        return place.read_messages
+
+    def look_for_leftovers(self) -> None:
+        if self._left is None and (file := self._spool.take_over()) is not None:
+            self._left = _Place(file)
+
+    def give_up(self) -> int:
+        place = self._own or self._left
+        assert place is not None
+        place.file.set_aside()
+        self._forget(place)
+        return place.messages
+
+    def close(self) -> None:
+        """Leave what is there to the next one."""
+        for place in (self._own, self._left):
+            if place is not None:
+                with suppress(sqlite3.Error):
+                    place.file.close()
+
+    def _has_room(self, more_bytes: int) -> bool:
+        own = self._own.file if self._own is not None else None
+        used = self._spool.bytes_beside(own.path if own is not None else None) + (own.used_bytes if own else 0)
+        return used + more_bytes <= self._spool.max_bytes
+
+    def _finish(self, place: _Place) -> None:
+        with suppress(sqlite3.Error, OSError):
+            place.file.delete()
+        self._forget(place)
+
+    def _forget(self, place: _Place) -> None:
+        if place is self._own:
+            self._own = None
+        else:
+            self._left = None
+
+
+class Spool:
+    """A directory with the spool files of one or many producers."""
+
+    def __init__(self, directory: Path, *, namespace: str, name: str, max_bytes: int) -> None:
+        """Nothing is created before something is written.
+
+        Args:
+            directory: on a local disk.
+            namespace: files of other namespaces are left alone.
+            name: whose files ours are.
+            max_bytes: of all files in the directory.
+        """
+        self.directory = directory
+        self.max_bytes = max_bytes
+        self._namespace = namespace
+        self._name = name
+        self._numbers = count()
+        self._ours: set[Path] = set()
+
+    @contextmanager
+    def session(self) -> Iterator[SpoolSession]:
+        """For one thread, which must be the only one that holds on to it.
+
+        A forked child then has no way to the connections inside, not even to close them: SQLite's files cannot bear
+        that.
+        """
+        session = SpoolSession(self)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def create(self) -> SpoolFile:
+        """A new file of ours."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Never the same name twice: somebody may still be about to delete the file that had it.
+        path = self.directory / f"{self._prefix}{quote(self._name, safe='')}~{next(self._numbers)}{_SUFFIX}"
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        self._ours.add(path)
+        return SpoolFile(path)
+
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether there may be something that other processes left."""
+        return bool(self._others())
+
+    def take_over(self) -> SpoolFile | None:
+        """A file that nobody holds."""
+        for path in self._others():
+            try:
+                return SpoolFile(path)
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+                    _set_aside(path)
+                # Otherwise somebody holds it, or has just deleted it.
+        return None
+
+    def rescue(self, batches: Batches) -> bool:
+        """Write batches from a thread other than the one that has the session.
+
+        Returns:
+            Whether they are on disk.
+        """
+        with self.session() as session:
+            return session.write(batches)
+
+    def bytes_beside(self, own: Path | None) -> int:
+        """How much the directory holds besides this file."""
+        total = 0
+        with suppress(OSError), os.scandir(self.directory) as entries:
+            for entry in entries:
+                if own is None or entry.name != own.name:
+                    with suppress(OSError):
+                        total += entry.stat().st_size
+        return total
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self._namespace}~"
+
+    def _others(self) -> Sequence[Path]:
+        with suppress(OSError):
+            found = self.directory.glob(f"{self._prefix}*{_SUFFIX}")
+            return [path for path in found if path not in self._ours]
+        return []
+
+
+def _set_aside(path: Path) -> None:
+    aside = path.with_suffix(_BROKEN_SUFFIX)
+    _log.error("a spool file cannot be read, setting it aside", path=str(aside))
+    with suppress(OSError):
+        path.rename(aside)
