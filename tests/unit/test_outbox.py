@@ -5,41 +5,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from runweaver.producer import outbox as module
 from runweaver.producer.outbox import BATCH_BYTES, BATCH_MESSAGES, Outbox
 from runweaver.producer.sender import Sender
 from runweaver.producer.trouble import Trouble
 from tests.support.waiting import wait_until
-
-
-class FakeServer:
-    """Takes batches, or does not."""
-
-    def __init__(self) -> None:
-        #: What each call brought, also where it failed.
-        self.calls: list[list[list[bytes]]] = []
-        #: What arrived.
-        self.batches: list[list[bytes]] = []
-        #: While this is not set, it hangs.
-        self.answers = threading.Event()
-        self.answers.set()
-        #: How often it fails before it works.
-        self.failures = 0
-        self.error: Exception = RedisConnectionError("away")
-
-    def __call__(self, batches: list[list[bytes]]) -> None:
-        self.calls.append([list(batch) for batch in batches])
-        assert self.answers.wait(20)
-        if self.failures:
-            self.failures -= 1
-            raise self.error
-        self.batches += batches
-
-    @property
-    def messages(self) -> list[bytes]:
-        return [raw for batch in self.batches for raw in batch]
+from tests.unit.fake_server import FakeServer
 
 
 @pytest.fixture

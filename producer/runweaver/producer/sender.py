@@ -90,38 +90,33 @@ class Sender:
         if batches is None:
             return True
         if batches:
-            if disk.write(batches):
-                outbox.remove(batches, is_sent=False)
-            else:
+            stored = disk.write(batches)
+            outbox.remove(batches[:stored], is_sent=False)
+            if stored < len(batches):
                 self._disk_at = now + _DISK_AGAIN_S
         if disk.is_waiting and now >= self._server_at:
             self._send_from(outbox, disk)
         return False
 
     def _send_leftovers(self, outbox: Outbox, disk: Disk) -> None:
-        disk.look_for_leftovers()
-        if not self._send_from(outbox, disk):
+        if disk.look_for_leftovers():
+            self._send_from(outbox, disk)
+        else:
             self._look_at = time.monotonic() + _LOOK_EVERY_S
 
-    def _send_from(self, outbox: Outbox, disk: Disk) -> bool:
-        """Send some of what is on the disk.
-
-        Returns:
-            Whether anything was there, and was sent.
-        """
+    def _send_from(self, outbox: Outbox, disk: Disk) -> None:
+        """Send some of what is on the disk."""
         try:
             batches = disk.first()
         except sqlite3.OperationalError as error:
             _log.warning("the spool cannot be read now, trying again", reason=str(error))
             self._server_at = time.monotonic() + _DISK_AGAIN_S
-            return False
+            return
         except sqlite3.DatabaseError:
             outbox.note_lost(disk.give_up())
-            return False
-        if not batches or not self._try(outbox, batches):
-            return False
-        outbox.note_sent(disk.remove_first())
-        return True
+            return
+        if batches and self._try(outbox, batches):
+            outbox.note_sent(disk.remove_first())
 
     def _try(self, outbox: Outbox, batches: Batches) -> bool:
         try:

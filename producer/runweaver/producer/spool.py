@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import quote
@@ -57,7 +57,7 @@ class SpoolFile:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, _FORMAT):
-            raise sqlite3.DatabaseError(f"written by another version (format {version})")
+            raise sqlite3.OperationalError(f"written by another version of this library (format {version})")
         self._connection.execute("CREATE TABLE IF NOT EXISTS batches (id INTEGER PRIMARY KEY, messages BLOB NOT NULL)")
         self._connection.execute(f"PRAGMA user_version = {_FORMAT}")
 
@@ -115,8 +115,12 @@ class Disk(Protocol):
     def is_waiting(self) -> bool:
         """Whether messages of our own lie there."""
 
-    def write(self, batches: Batches) -> bool:
-        """Take batches, unless there is no room."""
+    def write(self, batches: Batches) -> int:
+        """Take batches as far as there is room.
+
+        Returns:
+            How many of them.
+        """
 
     def first(self) -> Batches:
         """The batches to send next, ours before those that others left; none where nothing is there."""
@@ -128,8 +132,8 @@ class Disk(Protocol):
             How many messages of our own that were.
         """
 
-    def look_for_leftovers(self) -> None:
-        """See whether another process has left messages."""
+    def look_for_leftovers(self) -> bool:
+        """Whether there is a file that another process left."""
 
     def give_up(self) -> int:
         """Set aside a file that cannot be read.
@@ -144,8 +148,8 @@ class NoDisk:
 
     is_waiting = False
 
-    def write(self, _batches: Batches) -> bool:
-        return False
+    def write(self, _batches: Batches) -> int:
+        return 0
 
     def first(self) -> Batches:
         return []
@@ -153,8 +157,8 @@ class NoDisk:
     def remove_first(self) -> int:
         return 0
 
-    def look_for_leftovers(self) -> None:
-        """There is nowhere to look."""
+    def look_for_leftovers(self) -> bool:
+        return False
 
     def give_up(self) -> int:
         return 0
@@ -184,20 +188,21 @@ class SpoolSession:
     def is_waiting(self) -> bool:
         return self._own is not None
 
-    def write(self, batches: Batches) -> bool:
+    def write(self, batches: Batches) -> int:
         try:
-            if not self._has_room(sum(len(raw) for batch in batches for raw in batch)):
-                return False
+            fitting = self._fitting(batches)
+            if not fitting:
+                return 0
             if self._own is None:
                 self._own = _Place(self._spool.create())
-            self._own.file.append(batches)
+            self._own.file.append(fitting)
         except (sqlite3.Error, OSError) as error:
             _log.warning("the spool does not take messages", directory=str(self._spool.directory), reason=str(error))
             if self._own is not None and not self._own.messages:
                 self._finish(self._own)
-            return False
-        self._own.messages += sum(map(len, batches))
-        return True
+            return 0
+        self._own.messages += sum(map(len, fitting))
+        return len(fitting)
 
     def first(self) -> Batches:
         place = self._own or self._left
@@ -216,7 +221,7 @@ class SpoolSession:
         assert place is not None
         place.sent_up_to = place.read_up_to
         # A full disk may refuse even this. Then whoever finds the file sends them once more, which is harmless.
-        with suppress(sqlite3.OperationalError):
+        with suppress(sqlite3.Error):
             place.file.remove_up_to(place.sent_up_to)
         if place is not self._own:
             return 0
@@ -225,9 +230,10 @@ class SpoolSession:
             self._finish(place)
         return place.read_messages
 
-    def look_for_leftovers(self) -> None:
+    def look_for_leftovers(self) -> bool:
         if self._left is None and (file := self._spool.take_over()) is not None:
             self._left = _Place(file)
+        return self._left is not None
 
     def give_up(self) -> int:
         place = self._own or self._left
@@ -243,10 +249,13 @@ class SpoolSession:
                 with suppress(sqlite3.Error):
                     place.file.close()
 
-    def _has_room(self, more_bytes: int) -> bool:
+    def _fitting(self, batches: Batches) -> Batches:
+        """As many of the batches as there is room for."""
         own = self._own.file if self._own is not None else None
         used = self._spool.bytes_beside(own.path if own is not None else None) + (own.used_bytes if own else 0)
-        return used + more_bytes <= self._spool.max_bytes
+        totals = accumulate((sum(map(len, batch)) for batch in batches), initial=used)
+        count = sum(total <= self._spool.max_bytes for total in totals) - 1
+        return batches[: max(0, count)]
 
     def _finish(self, place: _Place) -> None:
         with suppress(sqlite3.Error, OSError):
@@ -311,10 +320,10 @@ class Spool:
         for path in self._others():
             try:
                 return SpoolFile(path)
-            except sqlite3.Error as error:
-                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-                    _set_aside(path)
-                # Otherwise somebody holds it, or has just deleted it.
+            except sqlite3.OperationalError:
+                pass  # somebody holds it, or has just deleted it
+            except sqlite3.DatabaseError:
+                _set_aside(path)
         return None
 
     def rescue(self, batches: Batches) -> bool:
@@ -324,7 +333,7 @@ class Spool:
             Whether they are on disk.
         """
         with self.session() as session:
-            return session.write(batches)
+            return session.write(batches) == len(batches)
 
     def bytes_beside(self, own: Path | None) -> int:
         """How much the directory holds besides this file."""
