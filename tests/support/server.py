@@ -30,6 +30,11 @@ class Server:
         """Where it is, also while it is not running."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def directory(self) -> Path:
+        """Where its data lies."""
+        return Path(self._directory.name)
+
     def client(self) -> redis.Redis:
         """A plain client."""
         return redis.Redis.from_url(self.url)
@@ -67,4 +72,4 @@ class Server:
             self._directory.cleanup()
 
     def _make(self) -> ValkeyServer:
-        return ValkeyServer(port=self.port, data_dir=Path(self._directory.name), **self._config)
+        return ValkeyServer(port=self.port, data_dir=self.directory, **self._config)
