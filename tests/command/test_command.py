@@ -157,9 +157,14 @@ def test_dead_letters_are_listed_replayed_and_dropped(own_pipeline: Pipeline) ->
     assert first in again.stderr
 
     replayed = own_pipeline.run("dead-letters", "replay", "--all", "--json")
-    assert [{"replayed": [letter["id"] for letter in listed[1:]]}] == _lines(replayed.stdout)
+    assert {letter["id"]: letter["reason"] for letter in listed[1:]} == json.loads(replayed.stdout)["refused"]
+    assert (1, True) == (replayed.returncode, "2 still cannot be accepted" in replayed.stderr)
     # They are as bad as before, so they come back, as new letters.
-    wait_until(lambda: own_pipeline.redis.xlen(own_pipeline.keys.dead_letters(0)) == 2, what="they are back")
+    second = str(listed[1]["id"])
+    assert listed[1] == json.loads(own_pipeline.run("dead-letters", "show", second, "--json").stdout)
+    assert "{two" in own_pipeline.run("dead-letters", "show", second).stdout
+    gone = own_pipeline.run("dead-letters", "show", first)
+    assert (1, 1) == (gone.returncode, len(gone.stderr.splitlines()))
 
     assert 2 == own_pipeline.run("dead-letters", "drop").returncode
     assert 2 == own_pipeline.run("dead-letters", "replay", "nonsense").returncode

@@ -1,11 +1,14 @@
 """What becomes of bad input: it is set aside with the reason, and its neighbours go on."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from runweaver.shared import RunStatus, RunSummary
 from runweaver.worker import DeadLetter, DeadLetters
+from runweaver.worker.accept import accept
+from runweaver.worker.consume import Entry
 from tests.support.messages import Script
 from tests.support.processes import Pipeline
 from tests.support.waiting import wait_until
@@ -199,9 +202,65 @@ def test_a_replayed_dead_letter_completes_its_run(pipeline: Pipeline, run_id: st
     letter = _dead_letter(pipeline, entry_id)
     pipeline.redis.delete(pipeline.keys.run(run_id))
 
-    assert DeadLetters(pipeline.redis, pipeline.keys).replay(letter.id)
+    assert 0 == pipeline.run("dead-letters", "replay", letter.id).returncode
     pipeline.send(script.ended())
 
     summary = pipeline.summary(run_id)
     assert ("the-goal", 0) == (summary.goal_id, summary.completeness.missing)
     assert letter.id not in [each.id for each in DeadLetters(pipeline.redis, pipeline.keys)]
+
+
+def test_a_replayed_message_is_the_one_that_it_would_have_been(own_pipeline: Pipeline) -> None:
+    """Also without a producer, a number and a time: the run is exactly what it would be without the accident."""
+    told = ['{"type":"run_started","run_id":"run","goal_id":"goal"}'] + [
+        json.dumps(
+            {
+                "type": "problem",
+                "run_id": "run",
+                "problem": {"id": f"p{n}", "severity": "minor", "description": "x" * n},
+            }
+        )
+        for n in range(0, 2_000, 400)
+    ]
+    # Longer messages than this are refused, until somebody raises the limit.
+    worker = own_pipeline.start("worker", RUNWEAVER_MAX_MESSAGE_BYTES="1024")
+    entry_id = own_pipeline.send(*told)
+    wait_until(lambda: own_pipeline.redis.xlen(own_pipeline.keys.dead_letters(0)) == 2, what="two dead letters")
+    own_pipeline.stop(worker)
+
+    replayed = own_pipeline.run("dead-letters", "replay", "--all", "--json")
+
+    assert 2 == len(json.loads(replayed.stdout)["replayed"])
+    expected = accept([Entry(0, entry_id, tuple(map(str.encode, told)))], max_message_bytes=10_000).runs["run"].fields
+    stored = own_pipeline.redis.hgetall(own_pipeline.keys.run("run"))
+    assert {str(name).encode(): raw for name, raw in zip(expected[::2], expected[1::2], strict=True)} == stored
+    assert 0 == own_pipeline.redis.xlen(own_pipeline.keys.dead_letters(0))
+
+
+def test_a_run_takes_only_so_many_messages(own_pipeline: Pipeline) -> None:
+    """What is more is set aside, now and after its summary; it can still end, and its summary says what it lacks."""
+    limit = {"RUNWEAVER_MAX_RUN_MESSAGES": "1000"}
+    own_pipeline.start("worker", **limit)
+    own_pipeline.start("finalizer", **limit)
+    flood, other = Script("flood"), Script("other")
+    own_pipeline.send(flood.started())
+    for _ in range(30):
+        own_pipeline.send(*flood.steps(100))
+        own_pipeline.wait_until_merged()
+    own_pipeline.send(flood.ended(), *other.written, other.started(), other.ended())
+
+    assert 0 == own_pipeline.summary("other").completeness.missing
+    first = own_pipeline.summary("flood").completeness
+    # The limit is noticed with the first batch that passes it.
+    assert 1_000 <= first.received < 1_200
+    assert (3_002, 3_002 - first.received) == (first.declared, first.missing)
+    assert {"run-full": 3_002 - first.received} == Counter(
+        letter.code for letter in DeadLetters(own_pipeline.redis, own_pipeline.keys)
+    )
+
+    own_pipeline.send(*flood.steps(100), flood.left())
+
+    second = own_pipeline.summary("flood", revision=2).completeness
+    assert (first.received + 1, 3_103) == (second.received, second.declared)
+    own_pipeline.wait_until_idle()
+    assert 0 == own_pipeline.redis.hlen(own_pipeline.keys.run("flood"))

@@ -150,7 +150,7 @@ def what_was_set_aside(letters: DeadLetters) -> bool:
         reason: str = letter.reason
         message: bytes = letter.message
         if reason and message:
-            return letters.replay(letter.id)
+            return letters.drop(letter.id)
     return False
 
 

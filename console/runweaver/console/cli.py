@@ -4,7 +4,8 @@ import gc
 import json
 import signal
 import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -16,17 +17,27 @@ from rich.text import Text
 from runweaver.console.demo import run_demo
 from runweaver.console.fleet import stop_with_parent
 from runweaver.console.logs import LogFormat, configure_logging
-from runweaver.console.render import decision_lines, summary_panel, summary_table
+from runweaver.console.render import decision_lines, letter_facts, summary_panel, summary_table
 from runweaver.console.status import show_status
 from runweaver.console.up import run_up
 from runweaver.query import Runs, Summaries
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import ArchiveExpiredError, RunweaverError
 from runweaver.shared.keys import Keys
+from runweaver.shared.partitions import raise_partitions
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.settings import FinalizerSettings, ServerSettings, WorkerSettings
 from runweaver.shared.summary import RunSummary
-from runweaver.worker import DeadLetters, FinalizerProcess, PlainNarrator, Worker
+from runweaver.worker import (
+    DeadLetters,
+    FinalizerProcess,
+    JobQueue,
+    Merger,
+    PlainNarrator,
+    Replay,
+    Worker,
+    stop_on_signals,
+)
 
 #: Exit codes: something that was asked for is not there; something is wrong with the call or the server.
 NOT_FOUND: Final = 1
@@ -82,8 +93,7 @@ def worker(parent: Parent = None) -> None:
     # Before the worker is there to be stopped, stopping is easy.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     instance = Worker(WorkerSettings.load())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: instance.stop())
+    stop_on_signals(instance.stop)
     if parent is not None:
         stop_with_parent(parent)
     _collect_rarely()
@@ -189,8 +199,7 @@ def list_dead_letters(
     as_json: AsJson = False,
 ) -> None:
     """List messages that could not be accepted, and why: the oldest first."""
-    letters, url = _dead_letters()
-    with server_errors(url):
+    with _dead_letters() as letters:
         found = [letter for letter, _ in zip(letters, range(limit), strict=False)]
     if as_json:
         for letter in found:
@@ -209,20 +218,40 @@ def list_dead_letters(
 
 @dead_letters.command()
 def replay(ids: LetterIds = None, *, every: All = False, as_json: AsJson = False) -> None:
-    """Send messages again, after what made them unacceptable was mended."""
-    letters, url = _dead_letters()
-    with server_errors(url):
-        done = [letter_id for letter_id in _chosen(letters, ids, every=every) if letters.replay(letter_id)]
-    _report("replayed", done, ids, as_json=as_json)
+    """Merge messages into their runs after all, once what made them unacceptable is mended."""
+    chosen = _checked(ids, every=every)
+    done: list[str] = []
+    refused: dict[str, str] = {}
+    with _replay() as (letters, replay_letter):
+        for letter in letters.find(chosen):
+            reason = replay_letter(letter)
+            if reason is None:
+                done.append(letter.id)
+            else:
+                refused[letter.id] = reason
+    _report("replayed", done, refused, chosen, as_json=as_json)
 
 
 @dead_letters.command()
 def drop(ids: LetterIds = None, *, every: All = False, as_json: AsJson = False) -> None:
     """Forget messages for good."""
-    letters, url = _dead_letters()
-    with server_errors(url):
-        done = [letter_id for letter_id in _chosen(letters, ids, every=every) if letters.drop(letter_id)]
-    _report("dropped", done, ids, as_json=as_json)
+    chosen = _checked(ids, every=every)
+    with _dead_letters() as letters:
+        done = [letter.id for letter in letters.find(chosen) if letters.drop(letter.id)]
+    _report("dropped", done, {}, chosen, as_json=as_json)
+
+
+@dead_letters.command("show")
+def show_dead_letter(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: AsJson = False) -> None:
+    """Show one message with all that is known about it."""
+    with _dead_letters() as letters:
+        letter = letters.get(letter_id)
+    if letter is None:
+        _fail(f"no dead letter {letter_id!r} is there (any more): `runweaver dead-letters list` lists them", NOT_FOUND)
+    if as_json:
+        _print_json_line(json.dumps(letter.as_json(), ensure_ascii=False, indent=2))
+    else:
+        out.print(letter_facts(letter))
 
 
 def _collect_rarely() -> None:
@@ -235,26 +264,44 @@ def _collect_rarely() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
 
 
-def _dead_letters() -> tuple[DeadLetters, str]:
+@contextmanager
+def _dead_letters() -> Iterator[DeadLetters]:
     settings = ServerSettings.load()
-    return DeadLetters(connect(settings.redis_url, name="query"), Keys(settings.namespace)), settings.redis_url
+    with server_errors(settings.redis_url):
+        yield DeadLetters(connect(settings.redis_url, name="query"), Keys(settings.namespace))
 
 
-def _chosen(letters: DeadLetters, ids: list[str] | None, *, every: bool) -> list[str]:
+@contextmanager
+def _replay() -> Iterator[tuple[DeadLetters, Replay]]:
+    settings = WorkerSettings.load()
+    with server_errors(settings.redis_url):
+        client, keys = connect(settings.redis_url, name="replay"), Keys(settings.namespace)
+        jobs = JobQueue(connect(settings.effective_jobs_url, name="replay-jobs", retries=0), keys)
+        partitions = raise_partitions(client, keys, settings.partitions)
+        letters = DeadLetters(client, keys)
+        merger = Merger(client, jobs, keys, settings, partitions=partitions)
+        yield letters, Replay(letters, merger, max_message_bytes=settings.max_message_bytes)
+
+
+def _checked(ids: list[str] | None, *, every: bool) -> list[str] | None:
+    """The ids that were named; none for all there are."""
     if bool(ids) == every:
         raise typer.BadParameter("name the ids of dead letters, or say --all")
-    return [letter.id for letter in letters] if every else ids or []
+    return ids
 
 
-def _report(what: str, done: list[str], asked: list[str] | None, *, as_json: bool) -> None:
-    """Say what was done; ids that were asked for and are not there make the command fail."""
+def _report(what: str, done: list[str], refused: Mapping[str, str], asked: list[str] | None, *, as_json: bool) -> None:
+    """Say what was done. What was asked for and not done makes the command fail."""
     if as_json:
-        _print_json_line({what: done})
+        _print_json_line({what: done, "refused": dict(refused)} if what == "replayed" else {what: done})
     else:
         out.print(f"{len(done)} {what}", highlight=False)
-    missing = [letter_id for letter_id in asked or [] if letter_id not in done]
+    missing = [letter_id for letter_id in asked or [] if letter_id not in done and letter_id not in refused]
     if missing:
         _fail(f"no such dead letters: {', '.join(missing)}", NOT_FOUND)
+    if refused:
+        some = "; ".join(f"{letter_id}: {reason}" for letter_id, reason in list(refused.items())[:3])
+        _fail(f"{len(refused)} still cannot be accepted: {some}", NOT_FOUND)
 
 
 def _live_summary(run: Run) -> RunSummary:

@@ -12,6 +12,7 @@ from runweaver.shared.decision import Decision
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
+from runweaver.worker import DeadLetter
 
 #: From this width (characters) a table shows all its columns.
 _WIDE: Final = 110
@@ -104,6 +105,20 @@ def _details(decision: Decision) -> Iterable[str]:
     if outcome is not None:
         told = outcome.summary or outcome.error or ("succeeded" if outcome.success else "failed")
         yield f"outcome: {told} ({spell_duration(outcome.latency_ms)}, {outcome.tokens_used:,} tokens)"
+
+
+def letter_facts(letter: DeadLetter) -> Table:
+    """A dead letter with all that is known about it."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("id", letter.id)
+    facts.add_row("when", f"{letter.at:%Y-%m-%d %H:%M:%S} UTC")
+    facts.add_row("why", Text(f"{letter.code}: {letter.reason}"))
+    facts.add_row("from", Text(f"entry {letter.entry_id}, place {letter.position}"))
+    facts.add_row("bytes", f"{len(letter.message):,}")
+    facts.add_row("message", Text(letter.message.decode(errors="backslashreplace")))
+    return facts
 
 
 def status_text(status: RunStatus) -> Text:

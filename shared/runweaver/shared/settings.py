@@ -72,7 +72,19 @@ class JobSettings(ServerSettings):
         return self.jobs_url or self.redis_url
 
 
-class WorkerSettings(JobSettings):
+class StoringSettings(JobSettings):
+    """For those who decide what is kept."""
+
+    #: A run takes no more messages than this, but for its beginnings and ends.
+    max_run_messages: Annotated[int, Field(ge=1)] = 200_000
+    #: About how many dead letters a partition keeps, and for how long.
+    dead_letters_kept: Annotated[int, Field(ge=1)] = 10_000
+    dead_letter_ttl_s: Annotated[int, Field(ge=1)] = 30 * _DAY_S
+    #: How long RQ keeps a job that failed for good.
+    failed_job_ttl_s: Annotated[int, Field(ge=1)] = 7 * _DAY_S
+
+
+class WorkerSettings(StoringSettings):
     """For a worker."""
 
     partitions: Partitions = 1
@@ -87,9 +99,11 @@ class WorkerSettings(JobSettings):
     claim_after_s: Seconds = 60.0
 
 
-class FinalizerSettings(JobSettings):
+class FinalizerSettings(StoringSettings):
     """For a finalizer."""
 
+    #: About how many announcements of summaries are kept.
+    finished_kept: Annotated[int, Field(ge=1)] = 100_000
     summary_ttl_s: Annotated[int, Field(ge=1)] = 30 * _DAY_S
     archive_ttl_s: Annotated[int, Field(ge=1)] = 7 * _DAY_S
     #: Another narrator, as `module:attribute`; absent: the deterministic one.

@@ -3,7 +3,10 @@
 from runweaver.worker.dead_letters import DeadLetter, DeadLetters
 from runweaver.worker.finalizer_process import FinalizerProcess
 from runweaver.worker.jobs import JobQueue, JobsStatus
+from runweaver.worker.merge import Merger
 from runweaver.worker.narrate import Narrator, PlainNarrator
+from runweaver.worker.replay import Replay
+from runweaver.worker.stopping import stop_on_signals
 from runweaver.worker.worker import Worker
 
 __all__ = [
@@ -12,7 +15,10 @@ __all__ = [
     "FinalizerProcess",
     "JobQueue",
     "JobsStatus",
+    "Merger",
     "Narrator",
     "PlainNarrator",
+    "Replay",
     "Worker",
+    "stop_on_signals",
 ]

@@ -2,10 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from runweaver.shared.errors import InvalidMessageError
-from runweaver.shared.messages import RunEndedMessage, identity_of, parse_message, with_timestamps
+from runweaver.shared.messages import (
+    ProducerLeftMessage,
+    RunEndedMessage,
+    RunStartedMessage,
+    identity_of,
+    parse_message,
+    with_timestamps,
+)
 from runweaver.worker.consume import Entry
+
+#: What tells of a beginning or an end.
+LIFECYCLE: Final = (RunStartedMessage, RunEndedMessage, ProducerLeftMessage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +24,9 @@ class Rejected:
     """A message that cannot be accepted, and why."""
 
     partition: int
+    #: The entry that brought it, and its place there. What had been stored already has its identity instead.
     entry_id: str
+    position: int
     raw: bytes
     #: One short word, see `InvalidMessageError`.
     code: str
@@ -28,13 +41,26 @@ class RunMessages:
     fields: list[str | bytes] = field(default_factory=list)
     #: Where each of them was found: its entry, and its place there.
     origins: list[tuple[Entry, int]] = field(default_factory=list)
-    #: Whether an end is among them.
+    #: Which of them tell of a beginning or an end: their indexes in `origins`.
+    lifecycle: list[int] = field(default_factory=list)
+    #: Whether the end of the run is among them.
     ends: bool = False
 
     def rejected(self, code: str, reason: str) -> Iterator[Rejected]:
         """All of them as messages that cannot be accepted after all, as they were received."""
         for entry, position in self.origins:
-            yield Rejected(entry.partition, entry.id, entry.messages[position], code, reason)
+            yield Rejected(entry.partition, entry.id, position, entry.messages[position], code, reason)
+
+    def split(self) -> tuple["RunMessages", "RunMessages"]:
+        """Those that tell of a beginning or an end, and all others."""
+        kept, others = RunMessages(ends=self.ends), RunMessages()
+        lifecycle = set(self.lifecycle)
+        for index, origin in enumerate(self.origins):
+            part = kept if index in lifecycle else others
+            part.fields += self.fields[2 * index : 2 * index + 2]
+            part.origins.append(origin)
+        kept.lifecycle = list(range(len(kept.origins)))
+        return kept, others
 
 
 @dataclass(slots=True)
@@ -54,7 +80,9 @@ class Batch:
         """Each good message as a batch of its own, with no entry to acknowledge."""
         for run_id, run in self.runs.items():
             for index, origin in enumerate(run.origins):
-                yield Batch([], {run_id: RunMessages(run.fields[2 * index : 2 * index + 2], [origin], run.ends)})
+                lifecycle = [0] if index in run.lifecycle else []
+                alone = RunMessages(run.fields[2 * index : 2 * index + 2], [origin], lifecycle, run.ends)
+                yield Batch([], {run_id: alone})
 
 
 def accept(entries: Sequence[Entry], *, max_message_bytes: int, only: int | None = None) -> Batch:
@@ -75,15 +103,17 @@ def accept(entries: Sequence[Entry], *, max_message_bytes: int, only: int | None
                 identity = identity_of(message, partition=entry.partition, entry_id=entry.id, position=position)
                 stored = with_timestamps(raw, message, entry.id)
             except InvalidMessageError as error:
-                batch.rejected.append(Rejected(entry.partition, entry.id, raw, error.code, str(error)))
+                batch.rejected.append(Rejected(entry.partition, entry.id, position, raw, error.code, str(error)))
                 continue
             except Exception as error:  # noqa: BLE001 - whatever bytes do to us, their neighbours go on
-                batch.rejected.append(Rejected(entry.partition, entry.id, raw, "failed", repr(error)))
+                batch.rejected.append(Rejected(entry.partition, entry.id, position, raw, "failed", repr(error)))
                 continue
             run = batch.runs.get(message.run_id)
             if run is None:
                 run = batch.runs[message.run_id] = RunMessages()
+            if isinstance(message, LIFECYCLE):
+                run.lifecycle.append(len(run.origins))
+                run.ends = run.ends or isinstance(message, RunEndedMessage)
             run.fields += (identity, stored)
             run.origins.append((entry, position))
-            run.ends = run.ends or isinstance(message, RunEndedMessage)
     return batch

@@ -14,10 +14,24 @@ from runweaver.shared.log import get_logger
 #: How long a read waits on the server for something to come.
 BLOCK_S: Final = 1.0
 
-#: A batch is about this many messages, however many of them an entry holds.
+#: A batch is about this many messages and bytes, however many of them an entry holds. How many entries that will be is
+#: guessed from the last read; the most that can come when the guess is wrong is `_MOST_ENTRIES` of the largest ones.
 _BATCH_MESSAGES: Final = 2_000
-_MOST_ENTRIES: Final = 1_000
-_FIRST_ENTRIES: Final = 100
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+_MOST_ENTRIES: Final = 250
+_FIRST_ENTRIES: Final = 50
+
+#: Takes the names of dead workers off the group, if nothing is pending under them: in one step, because a worker that
+#: is alive after all would lose what it reads in between.
+_FORGET_DEAD: Final = """
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local facts = {}
+    for i = 1, #consumer, 2 do facts[consumer[i]] = consumer[i + 1] end
+    if facts.pending == 0 and facts.idle > tonumber(ARGV[2]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], facts.name)
+    end
+end
+"""
 
 _log = get_logger(__name__)
 
@@ -114,6 +128,7 @@ class Consumer:
             if entries:
                 _log.info("took over entries that another worker left", entries=len(entries))
                 return entries
+            self._forget_dead()
             self._next_claim_at = time.monotonic() + self._claim_after_s / 4
         return []
 
@@ -142,6 +157,12 @@ class Consumer:
             if entries or cursor == b"0-0":
                 return self._with_deliveries(partition, entries)
 
+    def _forget_dead(self) -> None:
+        """What dead workers left has been taken over: nothing is left of them but their names."""
+        for partition in range(self._joined):
+            stream = self._keys.messages(partition)
+            self._client.eval(_FORGET_DEAD, 1, stream, WORKER_GROUP, str(int(self._claim_after_s * 1000)))
+
     def _with_deliveries(self, partition: int, entries: list[Entry]) -> list[Entry]:
         if not entries:
             return []
@@ -154,8 +175,11 @@ class Consumer:
 
     def _adapt(self, entries: list[Entry]) -> None:
         messages = sum(len(entry.messages) for entry in entries)
+        size = sum(len(raw) for entry in entries for raw in entry.messages)
         if messages:
-            self._entries_a_read = max(1, min(_MOST_ENTRIES, _BATCH_MESSAGES * len(entries) // messages))
+            by_messages = _BATCH_MESSAGES * len(entries) // messages
+            by_size = _BATCH_BYTES * len(entries) // max(1, size)
+            self._entries_a_read = max(1, min(_MOST_ENTRIES, by_messages, by_size))
 
 
 def _as_received(reply: Any, **_options: Any) -> Any:

@@ -1,6 +1,7 @@
 """Messages that could not be accepted: set aside with the reason, to be looked at, sent again, or dropped."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,8 +15,7 @@ from runweaver.shared.messages import entry_time
 from runweaver.shared.replies import as_entries
 from runweaver.worker.accept import Rejected
 
-#: About how many are kept in each partition; the oldest go first.
-KEPT_DEAD_LETTERS: Final = 100_000
+_ID: Final = re.compile(r"(\d{1,4}):(\d{1,20}-\d{1,20})", re.ASCII)
 
 _PAGE: Final = 100
 
@@ -29,11 +29,17 @@ class DeadLetter:
     at: datetime
     #: The message, byte for byte.
     message: bytes
-    #: The id of the entry in which it came.
+    #: The id of the entry in which it came; or its identity, where it had been stored in its run before.
     entry_id: str
+    #: Its place in that entry.
+    position: int
     #: One short word.
     code: str
     reason: str
+
+    @property
+    def partition(self) -> int:
+        return int(self.id.partition(":")[0])
 
     def as_json(self) -> dict[str, Any]:
         r"""For `--json`. Bytes that are no text are shown as `\x…`."""
@@ -43,21 +49,23 @@ class DeadLetter:
             "code": self.code,
             "reason": self.reason,
             "entry_id": self.entry_id,
+            "position": self.position,
             "message": self.message.decode(errors="backslashreplace"),
         }
 
 
-def set_aside(pipeline: Pipeline, keys: Keys, rejected: Rejected) -> None:
-    """Add a dead letter to what a pipeline does."""
+def set_aside(pipeline: Pipeline, keys: Keys, rejected: Rejected, *, kept: int) -> None:
+    """Add a dead letter to what a pipeline does; of more than about `kept` in its partition, the oldest go."""
     pipeline.xadd(
         keys.dead_letters(rejected.partition),
         {
             "message": rejected.raw,
             "entry": rejected.entry_id,
+            "position": rejected.position,
             "code": rejected.code,
             "reason": rejected.reason,
         },
-        maxlen=KEPT_DEAD_LETTERS,
+        maxlen=kept,
         approximate=True,
     )
 
@@ -71,37 +79,62 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """All of them, oldest first within each partition."""
-        for partition in range(int(self._client.get(self._keys.partitions) or 1)):
+        for partition in range(self._partitions()):
             start = "-"
             while page := as_entries(self._client.xrange(self._keys.dead_letters(partition), start, "+", _PAGE)):
                 for entry_id, fields in page:
                     yield _dead_letter(partition, entry_id, fields)
                 start = f"({page[-1][0]}"
 
-    def replay(self, letter_id: str) -> bool:
-        """Send the message again, as it was, after what made it unacceptable was mended.
+    def find(self, ids: Iterable[str] | None) -> Iterator[DeadLetter]:
+        """Those of these letters that are there; or all, as they are now.
 
-        Returns:
-            Whether there was such a letter.
+        Raises:
+            InvalidArgumentError: no letter can have such an id.
+        """
+        if ids is not None:
+            yield from (letter for letter in map(self.get, ids) if letter is not None)
+            return
+        # What is added while this goes on (a letter that was refused again) would never let it come to an end.
+        last = {partition: self._last(partition) for partition in range(self._partitions())}
+        for letter in self:
+            partition, entry_id = _split(letter.id)
+            if _order(entry_id) <= _order(last.get(partition, "0-0")):
+                yield letter
+
+    def get(self, letter_id: str) -> DeadLetter | None:
+        """One letter; none where it is not there (any more).
+
+        Raises:
+            InvalidArgumentError: no letter can have such an id.
         """
         partition, entry_id = _split(letter_id)
         found = as_entries(self._client.xrange(self._keys.dead_letters(partition), entry_id, entry_id))
-        if not found:
-            return False
-        with self._client.pipeline() as pipeline:
-            pipeline.xadd(self._keys.messages(partition), {"replayed": found[0][1][b"message"]})
-            pipeline.xdel(self._keys.dead_letters(partition), entry_id)
-            pipeline.execute()
-        return True
+        return _dead_letter(partition, *found[0]) if found else None
 
     def drop(self, letter_id: str) -> bool:
         """Forget a letter.
 
         Returns:
             Whether there was such a letter.
+
+        Raises:
+            InvalidArgumentError: no letter can have such an id.
         """
         partition, entry_id = _split(letter_id)
         return bool(self._client.xdel(self._keys.dead_letters(partition), entry_id))
+
+    def _partitions(self) -> int:
+        return int(self._client.get(self._keys.partitions) or 1)
+
+    def _last(self, partition: int) -> str:
+        newest = as_entries(self._client.xrevrange(self._keys.dead_letters(partition), count=1))
+        return newest[0][0] if newest else "0-0"
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, counter = entry_id.partition("-")
+    return int(milliseconds), int(counter)
 
 
 def _dead_letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> DeadLetter:
@@ -110,16 +143,16 @@ def _dead_letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> D
         at=entry_time(entry_id),
         message=fields[b"message"],
         entry_id=fields[b"entry"].decode(),
+        position=int(fields.get(b"position", 0)),
         code=fields[b"code"].decode(),
         reason=fields[b"reason"].decode(),
     )
 
 
 def _split(letter_id: str) -> tuple[int, str]:
-    partition, _, entry_id = letter_id.partition(":")
-    milliseconds, _, counter = entry_id.partition("-")
-    if not (partition.isdecimal() and milliseconds.isdecimal() and counter.isdecimal()):
+    match = _ID.fullmatch(letter_id)
+    if match is None:
         raise InvalidArgumentError(
             f"{letter_id!r} is not the id of a dead letter: take one from `runweaver dead-letters list`"
         )
-    return int(partition), entry_id
+    return int(match[1]), match[2]

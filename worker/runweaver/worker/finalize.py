@@ -4,7 +4,7 @@ Every step can be repeated. A message that is stored meanwhile breaks the `WATCH
 the archive, and makes the run due again under another score. So nothing is lost between the last look and the end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -17,9 +17,12 @@ from runweaver.shared.archive import StoredRun
 from runweaver.shared.connection import concerns_one_key
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
+from runweaver.shared.messages import parse_stored
+from runweaver.shared.replies import execute
 from runweaver.shared.run import Run, RunStatus
+from runweaver.shared.settings import FinalizerSettings
 from runweaver.shared.summary import RunSummary
-from runweaver.worker.accept import Rejected
+from runweaver.worker.accept import LIFECYCLE, Rejected
 from runweaver.worker.dead_letters import set_aside
 from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes, announce, index_keys, remove_from_indexes
 from runweaver.worker.jobs import JobQueue
@@ -69,15 +72,18 @@ class Finalizer:
         keys: Keys,
         *,
         narrator: Narrator,
-        summary_ttl_s: int,
-        archive_ttl_s: int,
+        settings: FinalizerSettings,
     ) -> None:
         self._client = client
         self._jobs = jobs
         self._keys = keys
         self._narrator = narrator
-        self._summary_ttl_s = summary_ttl_s
-        self._archive_ttl_s = archive_ttl_s
+        self._settings = settings
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Leave the rest of the job to others. May be called from a signal handler."""
+        self._is_stopping = True
 
     def finalize(self, run_ids: Sequence[str], *, settled: bool = False) -> None:
         """Summarise these runs where they are ready.
@@ -96,9 +102,14 @@ class Finalizer:
         partitions = int(self._client.get(self._keys.partitions) or 1)
         for start in range(0, len(run_ids), _RUNS_AT_ONCE):
             some = run_ids[start : start + _RUNS_AT_ONCE]
+            if self._is_stopping:
+                _log.info("stopping, the sweep will ask for the rest of the job", runs=len(run_ids) - start)
+                return
             done: list[_Done] = []
             try:
                 for run_id, marks in zip(some, read_marks(self._client, self._keys, some, partitions), strict=True):
+                    if self._is_stopping:
+                        break
                     asked = _Asked(run_id, settled=settled, silent_since=silent_since.get(run_id))
                     done += self._isolated(asked, marks, is_alone=len(run_ids) == 1)
             finally:
@@ -140,8 +151,14 @@ class Finalizer:
         if not stored.exists:
             return [_Done(asked.run_id, marks)]
         if not stored.archive.messages and old is not None:
-            self._refuse_expired(pipeline, stored, marks.home)
+            # Half a run must not overwrite a whole summary.
+            reason = "the run was summarised and its archive has expired since: this came too late"
+            self._refuse(pipeline, stored, _refused(stored, stored.live, marks.home, "expired", reason))
             return [_Done(asked.run_id, marks)]
+        if overflow := self._overflow(stored):
+            reason = f"the run had {len(stored.archive.messages):,} messages when it was summarised: it is full"
+            self._refuse(pipeline, stored, _refused(stored, overflow, marks.home, "run-full", reason))
+            return self._look(pipeline, asked, marks)
         run = stored.fold()
         if run.status is RunStatus.RUNNING and self._is_silent(asked, marks.home):
             run = run.as_stuck()
@@ -179,17 +196,15 @@ class Finalizer:
             if old is not None:
                 stale = set(index_keys(keys, old)) - set(index_keys(keys, summary))
                 remove_from_indexes(self._client, run_id, stale)
-        kept_s = self._summary_ttl_s + EXPIRY_GRACE_S
+        kept_s = self._settings.summary_ttl_s + EXPIRY_GRACE_S
         pipeline.multi()
         if summary is old:
             # Its term in the index begins anew below, so it does here.
             pipeline.expire(keys.summary(run_id), kept_s)
         else:
-            pipeline.set(keys.archive(run_id), archive.pack(), ex=self._archive_ttl_s)
+            pipeline.set(keys.archive(run_id), archive.pack(), ex=self._settings.archive_ttl_s)
             pipeline.set(keys.summary(run_id), summary.model_dump_json(), ex=kept_s)
-        fields = list(stored.live)
-        for start in range(0, len(fields), _FIELDS_AT_ONCE):
-            pipeline.hdel(keys.run(run_id), *fields[start : start + _FIELDS_AT_ONCE])
+        self._remove_live(pipeline, run_id, list(stored.live))
         pipeline.execute()
         return summary
 
@@ -198,11 +213,11 @@ class Finalizer:
         with self._client.pipeline(transaction=False) as pipeline:
             for each in done:
                 if each.summary is not None:
-                    expires_at_ms = each.marks.now_ms + self._summary_ttl_s * 1000
+                    expires_at_ms = each.marks.now_ms + self._settings.summary_ttl_s * 1000
                     add_to_indexes(pipeline, self._keys, each.summary, expires_at_ms)
-                    announce(pipeline, self._keys, each.summary)
+                    announce(pipeline, self._keys, each.summary, kept=self._settings.finished_kept)
                 leave(pipeline, self._keys, each.run_id, each.marks)
-            pipeline.execute()
+            execute(pipeline)
 
     def _narrate(self, run: Run) -> str:
         try:
@@ -211,13 +226,30 @@ class Finalizer:
             _log.exception("the narrator failed, telling the run plainly", run_id=run.id)
             return PlainNarrator().narrate(run)
 
-    def _refuse_expired(self, pipeline: Pipeline, stored: StoredRun, home: int) -> None:
-        """Set aside what came after the archive expired: half a run must not overwrite a whole summary."""
+    def _overflow(self, stored: StoredRun) -> list[str]:
+        """The live messages for which a summarised run has no room; its beginnings and ends are always taken."""
+        if not stored.live or len(stored.archive.messages) < self._settings.max_run_messages:
+            return []
+        return [
+            identity
+            for identity, message in parse_stored(stored.live).items()
+            if identity not in stored.archive.messages and not isinstance(message, LIFECYCLE)
+        ]
+
+    def _refuse(self, pipeline: Pipeline, stored: StoredRun, refused: Sequence[Rejected]) -> None:
+        """Set live messages aside: first write them there, then take them away here."""
         with self._client.pipeline(transaction=False) as aside:
-            for identity, raw in stored.live.items():
-                reason = "the run was summarised and its archive has expired since: this came too late"
-                set_aside(aside, self._keys, Rejected(home, identity, raw, "expired", reason))
-            aside.execute()
+            for each in refused:
+                set_aside(aside, self._keys, each, kept=self._settings.dead_letters_kept)
+            execute(aside)
         pipeline.multi()
-        pipeline.hdel(self._keys.run(stored.run_id), *stored.live)
+        self._remove_live(pipeline, stored.run_id, [each.entry_id for each in refused])
         pipeline.execute()
+
+    def _remove_live(self, pipeline: Pipeline, run_id: str, identities: Sequence[str]) -> None:
+        for start in range(0, len(identities), _FIELDS_AT_ONCE):
+            pipeline.hdel(self._keys.run(run_id), *identities[start : start + _FIELDS_AT_ONCE])
+
+
+def _refused(stored: StoredRun, identities: Iterable[str], home: int, code: str, reason: str) -> list[Rejected]:
+    return [Rejected(home, identity, 0, stored.live[identity], code, reason) for identity in identities]

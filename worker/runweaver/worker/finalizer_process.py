@@ -3,6 +3,7 @@
 import logging
 import socket
 import time
+from collections.abc import Callable
 from importlib import import_module
 from os import getpid
 from secrets import token_hex
@@ -22,6 +23,7 @@ from runweaver.shared.settings import FinalizerSettings
 from runweaver.worker.finalize import Finalizer
 from runweaver.worker.jobs import FinalizeJob, JobQueue
 from runweaver.worker.narrate import Narrator, PlainNarrator
+from runweaver.worker.stopping import leave_at_once, leave_in_time
 
 #: How often RQ looks for jobs whose process died.
 _MAINTENANCE_S: Final = 60
@@ -47,16 +49,11 @@ class FinalizerProcess:
         self._jobs_client = connect(settings.effective_jobs_url, name="finalizer-jobs")
         check_server(client, settings.redis_url)
         check_server(self._jobs_client, settings.effective_jobs_url)
-        self._jobs = JobQueue(self._jobs_client, keys)
-        finalizer = Finalizer(
-            client,
-            self._jobs,
-            keys,
-            narrator=load_narrator(settings.narrator),
-            summary_ttl_s=settings.summary_ttl_s,
-            archive_ttl_s=settings.archive_ttl_s,
+        self._jobs = JobQueue(self._jobs_client, keys, failed_job_ttl_s=settings.failed_job_ttl_s)
+        self._finalizer = Finalizer(
+            client, self._jobs, keys, narrator=load_narrator(settings.narrator), settings=settings
         )
-        self._job_class = type("BoundFinalizeJob", (FinalizeJob,), {"finalizer": finalizer})
+        self._job_class = type("BoundFinalizeJob", (FinalizeJob,), {"finalizer": self._finalizer})
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT. Call it in the main thread: RQ stops jobs that hang by a signal."""
@@ -86,6 +83,7 @@ class FinalizerProcess:
             maintenance_interval=_MAINTENANCE_S,
             log_job_description=False,
         )
+        worker.stop_job = self._finalizer.stop
         try:
             worker.work(logging_level="WARNING")
         except RedisError as error:
@@ -94,13 +92,19 @@ class FinalizerProcess:
 
 
 class _StoppableWorker(SimpleWorker):
-    """Tells a stop from a broken connection, which look alike in `work`."""
+    """Tells a stop from a broken connection, which look alike in `work`; and ends in time."""
 
     was_stopped = False
+    stop_job: Callable[[], None]
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.was_stopped = True
+        leave_in_time()
+        self.stop_job()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def request_force_stop(self, signum: int, _frame: FrameType | None) -> None:
+        leave_at_once(signum)
 
 
 def load_narrator(path: str | None) -> Narrator:

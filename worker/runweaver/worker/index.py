@@ -10,11 +10,8 @@ from redis.exceptions import ResponseError
 
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
-from runweaver.shared.replies import as_scores
+from runweaver.shared.replies import as_scores, execute
 from runweaver.shared.summary import RunSummary
-
-#: About how many announcements of summaries are kept.
-KEPT_ANNOUNCEMENTS: Final = 100_000
 
 #: A summary outlives its term by this much, so that whoever clears the indexes can still read what it is in.
 EXPIRY_GRACE_S: Final = 24 * 60 * 60
@@ -45,11 +42,14 @@ def remove_from_indexes(client: Redis, run_id: str, names: Iterable[str]) -> Non
     with client.pipeline(transaction=False) as pipeline:
         for name in names:
             pipeline.zrem(name, run_id)
-        pipeline.execute()
+        execute(pipeline)
 
 
-def announce(pipeline: Pipeline, keys: Keys, summary: RunSummary) -> None:
-    """Tell whoever listens that a summary was written. After a crash it may be told twice."""
+def announce(pipeline: Pipeline, keys: Keys, summary: RunSummary, *, kept: int) -> None:
+    """Tell whoever listens that a summary was written. After a crash it may be told twice.
+
+    Of more than about `kept` announcements, the oldest go.
+    """
     pipeline.xadd(
         keys.finished,
         {
@@ -58,7 +58,7 @@ def announce(pipeline: Pipeline, keys: Keys, summary: RunSummary) -> None:
             "status": summary.status.value,
             "goal_id": summary.goal_id,
         },
-        maxlen=KEPT_ANNOUNCEMENTS,
+        maxlen=kept,
         approximate=True,
     )
 

@@ -46,7 +46,9 @@ class Isolator:
             note = self._client.hget(notes, name)
             if note == _TRYING:
                 reason = f"workers died of it: its entry was delivered {entry.deliveries} times"
-                rejected.append(Rejected(entry.partition, entry.id, entry.messages[position], "deadly", reason))
+                rejected.append(
+                    Rejected(entry.partition, entry.id, position, entry.messages[position], "deadly", reason)
+                )
             elif note is None:
                 self._client.hset(notes, name, _TRYING)
                 self._client.expire(notes, _NOTES_TTL_S)

@@ -32,7 +32,9 @@ _ENOUGH_JOBS: Final = 1_000
 _RUNS_A_JOB: Final = 500
 _JOB_TIMEOUT_S: Final = 600
 _PAUSE_S: Final = 5.0
-_FAILURE_TTL_S: Final = 7 * 24 * 60 * 60
+_FAILED_JOB_TTL_S: Final = 7 * 24 * 60 * 60
+#: How often to see how many jobs wait.
+_LOOK_EVERY_S: Final = 1.0
 
 _log = get_logger(__name__)
 
@@ -103,8 +105,18 @@ class JobsStatus(BaseModel):
 class JobQueue:
     """Asks finalizers to look at runs."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Redis, keys: Keys, *, failed_job_ttl_s: int = _FAILED_JOB_TTL_S) -> None:
+        """On this client.
+
+        Args:
+            client: of RQ's server.
+            keys: of our namespace.
+            failed_job_ttl_s: how long RQ keeps a job that failed for good.
+        """
+        self._failed_job_ttl_s = failed_job_ttl_s
         self._pause_until = 0.0
+        self._look_at = 0.0
+        self._is_crowded = False
         self.queue = Queue(
             f"{keys.namespace}-finalize", connection=client, job_class=FinalizeJob, serializer=JSONSerializer
         )
@@ -134,9 +146,22 @@ class JobQueue:
             run_ids: they have ended.
             settled: they have waited long enough for messages that may be missing.
         """
+        if not settled and self._has_long_had_enough():
+            return  # they are due: the sweep asks for them when there is room
         for start in range(0, len(run_ids), _RUNS_A_JOB):
             some = run_ids[start : start + _RUNS_A_JOB]
             self._enqueue(FINALIZE, (list(some),), {"settled": settled}, _describe("finalize", some))
+
+    def _has_long_had_enough(self) -> bool:
+        """As `has_enough`, looked at now and then: without finalizers, jobs must not fill the server."""
+        now = time.monotonic()
+        if now >= self._look_at and now >= self._pause_until:
+            self._look_at = now + _LOOK_EVERY_S
+            try:
+                self._is_crowded = self.has_enough
+            except RedisError as error:
+                self._pause("look at the queue", error)
+        return self._is_crowded
 
     def finalize_silent(self, silent_since: Mapping[str, float]) -> None:
         """Ask for these runs to be summarised as stuck, unless somebody has heard of them since (ms)."""
@@ -162,13 +187,16 @@ class JobQueue:
                 job_id=job_id,
                 timeout=_JOB_TIMEOUT_S,
                 result_ttl=0,
-                failure_ttl=_FAILURE_TTL_S,
+                failure_ttl=self._failed_job_ttl_s,
                 retry=Retry(max=3),
             )
         except RedisError as error:
-            # Without a pause, each batch of messages would wait for a server that does not answer.
-            self._pause_until = time.monotonic() + _PAUSE_S
-            _log.warning("cannot enqueue a job, the sweep will", job=description, reason=str(error), pause_s=_PAUSE_S)
+            self._pause(description, error)
+
+    def _pause(self, what: str, error: RedisError) -> None:
+        # Without a pause, each batch of messages would wait for a server that does not answer.
+        self._pause_until = time.monotonic() + _PAUSE_S
+        _log.warning("cannot enqueue jobs, the sweep will", job=what, reason=str(error), pause_s=_PAUSE_S)
 
 
 def _describe(what: str, run_ids: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from runweaver.shared.keys import Keys, partition_of
+from runweaver.shared.replies import execute
 
 #: Compares and removes in one step, which no command of the server does.
 _REMOVE_IF_UNCHANGED: Final = """
@@ -44,7 +45,7 @@ def read_marks(client: Redis, keys: Keys, run_ids: Sequence[str], partitions: in
         for run_id, home in zip(run_ids, homes, strict=True):
             pipeline.zscore(keys.due(home), run_id)
             pipeline.zscore(keys.active(home), run_id)
-        (seconds, microseconds), *scores = pipeline.execute()
+        (seconds, microseconds), *scores = execute(pipeline)
     now_ms = seconds * 1000 + microseconds / 1000
     return [
         Marks(partitions, home, due, active, now_ms)

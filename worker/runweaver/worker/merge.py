@@ -6,15 +6,20 @@ Every step can be repeated, and a batch that failed half-way is simply merged ag
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 
 from runweaver.shared.connection import concerns_one_key
 from runweaver.shared.keys import WORKER_GROUP, Keys, partition_of
+from runweaver.shared.replies import execute
+from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.accept import Batch
 from runweaver.worker.dead_letters import set_aside
 from runweaver.worker.jobs import JobQueue
+
+#: How many full runs to remember.
+_MOST_FULL_RUNS: Final = 10_000
 
 #: The least change of a score that a double holds well for times in milliseconds.
 _NUDGE_MS: Final = 0.001
@@ -23,14 +28,16 @@ _NUDGE_MS: Final = 0.001
 class Merger:
     """Puts messages where they belong."""
 
-    def __init__(
-        self, client: Redis, jobs: JobQueue, keys: Keys, *, partitions: int, settle_s: float, late_after_s: float
-    ) -> None:
+    def __init__(self, client: Redis, jobs: JobQueue, keys: Keys, settings: WorkerSettings, *, partitions: int) -> None:
         self._client = client
         self._jobs = jobs
         self._keys = keys
-        self._settle_ms = settle_s * 1000
-        self._late_after_ms = late_after_s * 1000
+        self._settle_ms = settings.settle_s * 1000
+        self._late_after_ms = settings.late_after_s * 1000
+        self._max_run_messages = settings.max_run_messages
+        self._dead_letters_kept = settings.dead_letters_kept
+        #: Runs that were found to have as many messages as a run may have.
+        self._full_runs: set[str] = set()
         #: How many partitions the runs are spread over; may grow at any time.
         self.partitions = partitions
 
@@ -40,10 +47,29 @@ class Merger:
         Raises:
             RedisError: the server does not take it now. Merge the same batch again.
         """
+        self._keep_out_of_full_runs(batch)
         late, now_ms = self._store(batch)
         finished = self._mark(batch, late, now_ms)
         self._jobs.finalize(finished)
         self._acknowledge(batch)
+
+    def _keep_out_of_full_runs(self, batch: Batch) -> None:
+        """Set aside what would make a run larger than it may be. Its beginnings and ends are still taken."""
+        suspects = self._full_runs.intersection(batch.runs)
+        if not suspects:
+            return
+        with self._client.pipeline(transaction=False) as pipeline:
+            for run_id in suspects:
+                pipeline.hlen(self._keys.run(run_id))
+            lengths = execute(pipeline)
+        for run_id, length in zip(suspects, lengths, strict=True):
+            if length < self._max_run_messages:
+                self._full_runs.discard(run_id)  # it was summarised meanwhile
+                continue
+            kept, others = batch.runs.pop(run_id).split()
+            batch.rejected += others.rejected("run-full", f"the run has {length:,} messages, which is all it may have")
+            if kept.origins:
+                batch.runs[run_id] = kept
 
     def _store(self, batch: Batch) -> tuple[set[str], float]:
         """Add the messages to their runs' sets.
@@ -57,17 +83,29 @@ class Merger:
                 # Looked at after storing: a finalizer that has read the set before us has its archive there by now,
                 # and one that has not will find the set changed.
                 pipeline.exists(self._keys.archive(run_id), self._keys.summary(run_id))
+                pipeline.hlen(self._keys.run(run_id))
             pipeline.time()
-            *replies, (seconds, microseconds) = pipeline.execute(raise_on_error=False)
+            *replies, now = pipeline.execute(raise_on_error=False)
         late = set()
-        for run_id, stored, summarised in zip(list(batch.runs), replies[::2], replies[1::2], strict=True):
+        for run_id, (stored, summarised, length) in zip(list(batch.runs), _threes(replies), strict=True):
             if isinstance(stored, Exception):
                 self._give_up(batch, run_id, stored)
             elif isinstance(summarised, Exception):
                 raise summarised
-            elif summarised:
-                late.add(run_id)
+            else:
+                if summarised:
+                    late.add(run_id)
+                if length >= self._max_run_messages:
+                    self._note_full(run_id)
+        if isinstance(now, Exception):
+            raise now
+        seconds, microseconds = now
         return late, seconds * 1000 + microseconds / 1000
+
+    def _note_full(self, run_id: str) -> None:
+        if len(self._full_runs) >= _MOST_FULL_RUNS:
+            self._full_runs.clear()  # each will be found again with its next message
+        self._full_runs.add(run_id)
 
     def _give_up(self, batch: Batch, run_id: str, error: Exception) -> None:
         """Set a run's messages aside where its key holds something else; anything else is the server's affair."""
@@ -100,8 +138,8 @@ class Merger:
                 for run_id in run_ids:
                     pipeline.zincrby(self._keys.due(home), _NUDGE_MS, run_id)
             for rejected in batch.rejected:
-                set_aside(pipeline, self._keys, rejected)
-            replies = pipeline.execute()
+                set_aside(pipeline, self._keys, rejected, kept=self._dead_letters_kept)
+            replies = execute(pipeline)
         for run_ids, scores in zip(unmarked.values(), replies, strict=False):
             ended += (run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
         return ended
@@ -120,4 +158,8 @@ class Merger:
             for partition, entry_ids in by_partition.items():
                 pipeline.xack(self._keys.messages(partition), WORKER_GROUP, *entry_ids)
                 pipeline.xdel(self._keys.messages(partition), *entry_ids)
-            pipeline.execute()
+            execute(pipeline)
+
+
+def _threes(replies: list[Any]) -> Iterable[tuple[Any, Any, Any]]:
+    return zip(replies[::3], replies[1::3], replies[2::3], strict=True)

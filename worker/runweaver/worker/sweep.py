@@ -9,7 +9,8 @@ from typing import Final
 from redis import Redis
 
 from runweaver.shared.keys import Keys, partition_of
-from runweaver.shared.replies import as_scores
+from runweaver.shared.replies import as_scores, execute
+from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.index import clear_expired
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import remove_if_unchanged
@@ -27,11 +28,12 @@ _AGAIN_MS: Final = 30_000
 class Sweeper:
     """Asks finalizers for what is overdue."""
 
-    def __init__(self, client: Redis, jobs: JobQueue, keys: Keys, *, stuck_after_s: float) -> None:
+    def __init__(self, client: Redis, jobs: JobQueue, keys: Keys, settings: WorkerSettings) -> None:
         self._client = client
         self._jobs = jobs
         self._keys = keys
-        self._stuck_after_ms = stuck_after_s * 1000
+        self._stuck_after_ms = settings.stuck_after_s * 1000
+        self._dead_letter_ttl_ms = settings.dead_letter_ttl_s * 1000
 
     def sweep(self, partitions: int) -> bool:
         """Look once over all partitions.
@@ -45,12 +47,21 @@ class Sweeper:
         seconds, microseconds = self._client.time()
         now_ms = seconds * 1000 + microseconds / 1000
         clear_expired(self._client, self._keys, now_ms, _MOST_RUNS)
+        self._drop_old_letters(partitions, now_ms)
         # What cannot be worked off now will still be due later.
         if not self._jobs.has_enough:
             for partition in range(partitions):
                 self._sweep_due(partition, partitions, now_ms)
                 self._sweep_silent(partition, partitions, now_ms)
         return True
+
+    def _drop_old_letters(self, partitions: int, now_ms: float) -> None:
+        oldest = f"{max(0.0, now_ms - self._dead_letter_ttl_ms):.0f}"
+        with self._client.pipeline(transaction=False) as pipeline:
+            for partition in range(partitions):
+                # Exactly, since a few may be all there are; it costs nothing where there is nothing to drop.
+                pipeline.xtrim(self._keys.dead_letters(partition), minid=oldest, approximate=False)
+            execute(pipeline)
 
     def _sweep_due(self, partition: int, partitions: int, now_ms: float) -> None:
         due = self._up_to(self._keys.due(partition), now_ms)

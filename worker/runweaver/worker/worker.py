@@ -15,7 +15,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from runweaver.shared.connection import check_server, connect
+from runweaver.shared.connection import check_server, connect, redact, translated
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.partitions import raise_partitions
@@ -48,6 +48,7 @@ class Worker:
             SettingsError: a URL is none.
         """
         self._settings = settings
+        self._where = redact(settings.redis_url)
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         keys = Keys(settings.namespace)
         client = connect(settings.redis_url, name="worker")
@@ -56,7 +57,7 @@ class Worker:
         check_server(client, settings.redis_url)
         check_server(jobs_client, settings.effective_jobs_url)
         partitions = raise_partitions(client, keys, settings.partitions)
-        jobs = JobQueue(jobs_client, keys)
+        jobs = JobQueue(jobs_client, keys, failed_job_ttl_s=settings.failed_job_ttl_s)
 
         self._client = client
         self._keys = keys
@@ -67,16 +68,9 @@ class Worker:
             partitions=partitions,
             claim_after_s=settings.claim_after_s,
         )
-        self._merger = Merger(
-            client,
-            jobs,
-            keys,
-            partitions=partitions,
-            settle_s=settings.settle_s,
-            late_after_s=settings.late_after_s,
-        )
+        self._merger = Merger(client, jobs, keys, settings, partitions=partitions)
         self._isolator = Isolator(client, self._merger, keys, max_message_bytes=settings.max_message_bytes)
-        self._sweeper = Sweeper(client, jobs, keys, stuck_after_s=settings.stuck_after_s)
+        self._sweeper = Sweeper(client, jobs, keys, settings)
         self._batches: queue.Queue[Batch] = queue.Queue(_READ_AHEAD)
         self._stopping = threading.Event()
 
@@ -166,7 +160,8 @@ class Worker:
             try:
                 step()
             except RedisError as error:
-                _log.warning("the server does not do it now, trying again", reason=str(error), retry_s=retry_s)
+                reason = str(translated(error, self._where))
+                _log.warning("the server does not do it now, trying again", reason=reason, retry_s=retry_s)
                 if self._stopping.wait(retry_s):
                     return
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)
@@ -177,4 +172,5 @@ class Worker:
         try:
             self._consumer.leave()
         except RedisError as error:
-            _log.warning("cannot sign off, what is pending will be claimed by others", reason=str(error))
+            reason = str(translated(error, self._where))
+            _log.warning("cannot sign off, what is pending will be claimed by others", reason=reason)
