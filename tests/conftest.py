@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 
 from runweaver.producer import Producer
+from tests.support.owned_keys import wait_until_no_strays
 from tests.support.processes import Pipeline
 from tests.support.server import Server
 
@@ -32,6 +33,7 @@ def pipeline(server: Server) -> Iterator[Pipeline]:
         running.start("worker")
         running.start("finalizer")
         yield running
+        wait_until_no_strays(running.redis, running.namespace)
 
 
 @pytest.fixture
@@ -46,6 +48,7 @@ def own_pipeline(server: Server, namespace: str) -> Iterator[Pipeline]:
     """A namespace in which nothing runs yet: the test starts, kills and stops what it needs."""
     with Pipeline(server.url, namespace) as prepared:
         yield prepared
+        wait_until_no_strays(prepared.redis, namespace)
 
 
 @pytest.fixture

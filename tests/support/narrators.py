@@ -1,5 +1,8 @@
 """Narrators of somebody else's, to be plugged in."""
 
+import os
+import time
+
 from runweaver.shared import Run
 
 
@@ -10,3 +13,11 @@ class Haiku:
         if run.id == "fails":
             raise RuntimeError("no inspiration")
         return f"{run.id} ran, and is done"
+
+
+class Slow:
+    """Takes its time for each run."""
+
+    def narrate(self, run: Run) -> str:
+        time.sleep(float(os.environ.get("SLOW_S", "0.3")))
+        return f"{run.id} at last"

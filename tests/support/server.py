@@ -52,12 +52,21 @@ class Server:
 
     def pause(self, seconds: float) -> None:
         """Let it hang for a while: it accepts connections and answers nothing."""
-        process: subprocess.Popen[bytes] = self._server._process
-        process.send_signal(signal.SIGSTOP)
+        self.suspend()
         try:
             time.sleep(seconds)
         finally:
-            process.send_signal(signal.SIGCONT)
+            self.resume()
+
+    def suspend(self) -> None:
+        """Let it hang until `resume`."""
+        process: subprocess.Popen[bytes] = self._server._process
+        process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        process: subprocess.Popen[bytes] = self._server._process
+        process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         self.start()
