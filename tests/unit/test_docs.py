@@ -61,7 +61,7 @@ def test_the_settings_table_says_who_reads_what() -> None:
 def test_the_protocol_lists_the_fields_of_messages(kind: str) -> None:
     """For each message type, docs/protocol.md names all fields and what stands for an absent one."""
     timed_by_itself = MESSAGES[kind].model_fields["sent_at"].default_factory is not None
-    common = {"type", "run_id", "producer", "seq", *(() if timed_by_itself else ("sent_at",))}
+    common = {"type", "run_id", "producer", "seq", "shed_bytes", *(() if timed_by_itself else ("sent_at",))}
 
     assert defaults_of_fields(MESSAGES[kind], leave_out=common) == field_table(f"`{kind}`")
 

@@ -17,7 +17,12 @@ _NOWHERE = ProducerSettings(redis_url="redis://127.0.0.1:1/0")
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
-    monkeypatch.setattr(Producer, "_put", lambda _self, raw: messages.append(json.loads(raw)))
+
+    def put(_producer: Producer, raw: bytes, *, essential: bool) -> bool:
+        messages.append(json.loads(raw))
+        return essential or True
+
+    monkeypatch.setattr(Producer, "_put", put)
     return messages
 
 
