@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from pydantic import FiniteFloat, TypeAdapter
 from redis import Redis
 
 from runweaver.shared.connection import connect, server_errors
@@ -33,13 +34,16 @@ class Page:
 class _Place(NamedTuple):
     """A place in an index: after this run, in descending order."""
 
-    score_ms: float
+    score_ms: FiniteFloat
     run_id: str
 
 
 @dataclass(frozen=True)
 class _Filter:
     goal: str | None
+_PLACE: Final = TypeAdapter(_Place)
+
+
     status: RunStatus | None
     node: str | None
     since: datetime | None
@@ -194,7 +198,6 @@ def _encode(place: _Place) -> str:
 
 def _decode(cursor: str) -> _Place:
     try:
-        score_ms, run_id = json.loads(urlsafe_b64decode(cursor.encode()))
-        return _Place(float(score_ms), str(run_id))
-    except (ValueError, TypeError):
+        return _PLACE.validate_json(urlsafe_b64decode(cursor.encode()), strict=True)
+    except ValueError:
         raise InvalidCursorError(f"{cursor!r} is not a cursor: take `next_cursor` of an earlier page") from None
