@@ -25,6 +25,7 @@ from runweaver.shared.messages import (
     identity_of,
     order_of,
     parse_message,
+    parse_stored,
     with_timestamps,
 )
 from tests.unit.making import ENTRY_ID, ENTRY_TIME, at, moment
@@ -332,3 +333,12 @@ def test_filling_in_keeps_odd_values() -> None:
     filled = parse_message(with_timestamps(raw, parse_message(raw), ENTRY_ID))
 
     assert {"x": [float("inf"), 1e-7, 123456789012345678901234567890, "ü…"]} == filled.model_extra
+
+
+@pytest.mark.parametrize("depth", [198, 199])
+def test_a_message_as_deep_as_one_may_be_can_be_read_from_the_store(depth: int) -> None:
+    """Messages are read from the store in a list, which is one level more than a message by itself."""
+    raw = _json(sent_at=at(1), x=0)[:-2] + b"[" * depth + b"]" * depth + b"}"
+    message = parse_message(raw)
+
+    assert {"p#0": message, "p#1": message} == parse_stored({"p#0": raw, "p#1": raw})

@@ -219,17 +219,20 @@ def parse_stored(messages: Mapping[str, bytes]) -> dict[str, Message]:
         # In one step: a run has many, and a call for each adds up.
         parsed = _LIST_ADAPTER.validate_json(b"[%b]" % b",".join(messages.values()))
     except ValidationError:
-        for identity, raw in messages.items():
-            try:
-                # Its size was checked when it was taken in; a limit lowered since must not undo that.
-                parse_message(raw, max_bytes=len(raw))
-            except InvalidMessageError as error:
-                raise InvalidMessageError(error.code, f"stored message {identity}: {error}") from None
-        raise
+        # One is bad; or just as deeply nested as a message may be, and the list around it is too much.
+        return {identity: _parse_one_stored(identity, raw) for identity, raw in messages.items()}
     return dict(zip(messages, parsed, strict=True))
 
 
 def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position: int) -> str:
+def _parse_one_stored(identity: str, raw: bytes) -> Message:
+    try:
+        # Its size was checked when it was taken in; a limit lowered since must not undo that.
+        return parse_message(raw, max_bytes=len(raw))
+    except InvalidMessageError as error:
+        raise InvalidMessageError(error.code, f"stored message {identity}: {error}") from None
+
+
     """The name under which a message is kept in its run: `<source>#<number>`.
 
     Without a producer and a seq, the source is the entry and the number its place there. A field's name would not
