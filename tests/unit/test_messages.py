@@ -342,3 +342,15 @@ def test_a_message_as_deep_as_one_may_be_can_be_read_from_the_store(depth: int) 
     message = parse_message(raw)
 
     assert {"p#0": message, "p#1": message} == parse_stored({"p#0": raw, "p#1": raw})
+
+
+@pytest.mark.parametrize("identity", ["", "p", "p#", "p#x", "#", "p#" + "9" * 5_000])
+def test_what_is_no_identity_is_told(identity: str) -> None:
+    """Somebody else wrote into a run's set: an error of ours says under which name."""
+    with pytest.raises(InvalidMessageError, match="no identity"):
+        order_of(identity)
+
+
+def test_the_time_of_an_entry_ends_with_the_year_9999() -> None:
+    """Whoever adds an entry can give it any id, up to one that no time can stand for."""
+    assert datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC) == entry_time(f"{2**64 - 1}-{2**64 - 1}")

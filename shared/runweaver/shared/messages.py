@@ -21,6 +21,7 @@ from runweaver.shared.run import Problem
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 253_402_300_799_999
 _ERRORS_TOLD: Final = 3
 
 Sent = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
@@ -224,7 +225,6 @@ def parse_stored(messages: Mapping[str, bytes]) -> dict[str, Message]:
     return dict(zip(messages, parsed, strict=True))
 
 
-def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position: int) -> str:
 def _parse_one_stored(identity: str, raw: bytes) -> Message:
     try:
         # Its size was checked when it was taken in; a limit lowered since must not undo that.
@@ -233,6 +233,7 @@ def _parse_one_stored(identity: str, raw: bytes) -> Message:
         raise InvalidMessageError(error.code, f"stored message {identity}: {error}") from None
 
 
+def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position: int) -> str:
     """The name under which a message is kept in its run: `<source>#<number>`.
 
     Without a producer and a seq, the source is the entry and the number its place there. A field's name would not
@@ -247,14 +248,24 @@ def _parse_one_stored(identity: str, raw: bytes) -> Message:
 
 
 def order_of(identity: str) -> tuple[str, int]:
-    """Sorts identities as they were sent: by source, then by number (`p#2` before `p#10`)."""
+    """Sorts identities as they were sent: by source, then by number (`p#2` before `p#10`).
+
+    Raises:
+        InvalidMessageError: no worker stores a message under such a name.
+    """
     source, _, number = identity.rpartition("#")
-    return source, int(number)
+    try:
+        return source, int(number)
+    except ValueError:
+        raise InvalidMessageError("invalid", f"a message is stored under {identity!r:.100}: no identity") from None
 
 
 def entry_time(entry_id: str) -> datetime:
-    """The moment at which the server took in a stream entry."""
-    return _EPOCH + timedelta(milliseconds=int(entry_id.partition("-")[0]))
+    """The moment at which the server took in a stream entry; at most that of the year 9999.
+
+    Who adds an entry can choose another id than the server's clock gives.
+    """
+    return _EPOCH + timedelta(milliseconds=min(int(entry_id.partition("-")[0]), _LAST_MS))
 
 
 def with_timestamps(raw: bytes, message: BaseMessage, entry_id: str) -> bytes:
