@@ -354,3 +354,12 @@ def test_what_is_no_identity_is_told(identity: str) -> None:
 def test_the_time_of_an_entry_ends_with_the_year_9999() -> None:
     """Whoever adds an entry can give it any id, up to one that no time can stand for."""
     assert datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC) == entry_time(f"{2**64 - 1}-{2**64 - 1}")
+
+
+@pytest.mark.parametrize("count", ["9007199254740992", "9" * 4_300, "1e300"])
+def test_an_absurd_count_is_refused(count: str) -> None:
+    """Beyond what JSON readers hold exactly, sums could not be told any more."""
+    raw = f'{{"type":"outcome","run_id":"r","decision_id":"d","outcome":{{"success":true,"latency_ms":{count}}}}}'
+
+    with pytest.raises(InvalidMessageError, match=r"outcome\.outcome\.latency_ms"):
+        parse_message(raw.encode())
