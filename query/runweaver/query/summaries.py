@@ -11,8 +11,9 @@ from pydantic import FiniteFloat, TypeAdapter
 from redis import Redis
 
 from runweaver.shared.connection import connect, server_errors
-from runweaver.shared.errors import InvalidArgumentError, InvalidCursorError
+from runweaver.shared.errors import CorruptSummaryError, InvalidArgumentError, InvalidCursorError
 from runweaver.shared.keys import Keys
+from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores
 from runweaver.shared.run import RunStatus
 from runweaver.shared.settings import ServerSettings
@@ -20,6 +21,8 @@ from runweaver.shared.summary import RunSummary
 
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 1_000
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,12 @@ class _Place(NamedTuple):
     run_id: str
 
 
-@dataclass(frozen=True)
-class _Filter:
-    goal: str | None
 _PLACE: Final = TypeAdapter(_Place)
 
 
+@dataclass(frozen=True)
+class _Filter:
+    goal: str | None
     status: RunStatus | None
     node: str | None
     since: datetime | None
@@ -96,10 +99,14 @@ class Summaries:
         self._client: Redis = connect(self._url, name="query")
 
     def get(self, run_id: str) -> RunSummary | None:
-        """The newest summary of a run; none where it has not been summarised, or is kept no more."""
+        """The newest summary of a run; none where it has not been summarised, or is kept no more.
+
+        Raises:
+            CorruptSummaryError: what is stored there is none.
+        """
         with server_errors(self._url):
             raw = self._client.get(self._keys.summary(run_id))
-        return RunSummary.model_validate_json(raw) if raw is not None else None
+        return RunSummary.read(run_id, raw) if raw is not None else None
 
     def list(
         self,
@@ -113,6 +120,8 @@ class Summaries:
         cursor: str | None = None,
     ) -> Page:
         """The newest summaries that match all of these, by the time when the run ended.
+
+        What is stored as a summary and is none is left out, with a warning in the log.
 
         Args:
             goal: a goal id.
@@ -144,7 +153,11 @@ class Summaries:
             for place, raw in zip(places, raws, strict=True):
                 if raw is None:
                     continue  # expired since it was indexed
-                summary = RunSummary.model_validate_json(raw)
+                try:
+                    summary = RunSummary.read(place.run_id, raw)
+                except CorruptSummaryError as error:
+                    _log.warning("leaving out a run", reason=str(error))
+                    continue
                 if wanted.matches(summary):
                     yield place, summary
 

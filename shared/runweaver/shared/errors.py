@@ -9,6 +9,9 @@
     │   ├── AccessRefusedError        wrong password, or a user that may not do this
     │   └── ServerTooOldError         it answers, but lacks commands that we need
     ├── ArchiveExpiredError       the summary is still there, the full run is not
+    ├── CorruptDataError          a key of ours in Redis holds something that we did not write
+    │   ├── CorruptArchiveError       where a finished run's messages should be
+    │   └── CorruptSummaryError       where a summary should be
     ├── InvalidCursorError        a cursor that no list call handed out
     └── MissingExtraError         an optional part is not installed
 
@@ -70,6 +73,18 @@ class ServerTooOldError(ServerError):
 
 class ArchiveExpiredError(RunweaverError):
     """The run's summary is still kept, its messages are not: there is no full `Run` to load any more."""
+
+
+class CorruptDataError(RunweaverError):
+    """A key of ours in Redis holds something that we did not write. Other runs are not concerned."""
+
+
+class CorruptArchiveError(CorruptDataError):
+    """What lies where a finished run's messages should be is no archive, or would take far too much memory."""
+
+
+class CorruptSummaryError(CorruptDataError):
+    """What lies where a run's summary should be is none."""
 
 
 class InvalidCursorError(RunweaverError, ValueError):
