@@ -89,7 +89,7 @@ class DeadLetters:
         if not found:
             return False
         with self._client.pipeline() as pipeline:
-            pipeline.xadd(self._keys.messages(partition), {"replayed": found[0][1][b"message"]})
+            pipeline.xadd(self._keys.messages(partition), {"replayed": found[0][1].get(b"message", b"")})
             pipeline.xdel(self._keys.dead_letters(partition), entry_id)
             pipeline.execute()
         return True
@@ -108,10 +108,11 @@ def _dead_letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> D
     return DeadLetter(
         id=f"{partition}:{entry_id}",
         at=entry_time(entry_id),
-        message=fields[b"message"],
-        entry_id=fields[b"entry"].decode(),
-        code=fields[b"code"].decode(),
-        reason=fields[b"reason"].decode(),
+        # Of a letter that somebody else put there, only what is there.
+        message=fields.get(b"message", b""),
+        entry_id=fields.get(b"entry", b"").decode(errors="replace"),
+        code=fields.get(b"code", b"").decode(errors="replace"),
+        reason=fields.get(b"reason", b"").decode(errors="replace"),
     )
 
 
