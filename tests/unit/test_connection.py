@@ -1,5 +1,6 @@
 """Connections: passwords stay out of sight, and the driver's errors become ours."""
 
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from runweaver.shared.connection import check_server, concerns_one_key, connect, redact, server_errors
 from runweaver.shared.errors import (
     AccessRefusedError,
+    InvalidArgumentError,
     ServerError,
     ServerTooOldError,
     ServerUnreachableError,
@@ -253,3 +255,9 @@ def test_a_client_waits_longer_than_it_blocks() -> None:
 
     assert options["socket_timeout"] > 3
     assert "runweaver-test" == options["client_name"]
+
+
+def test_text_that_cannot_be_sent_is_a_bad_argument() -> None:
+    """A command line that is no UTF-8 gives such text; no id has half a character."""
+    with pytest.raises(InvalidArgumentError, match="half a character"), server_errors(_URL):
+        "run-\udcff".encode()

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from runweaver.shared.errors import (
     AccessRefusedError,
+    InvalidArgumentError,
     ServerError,
     ServerTooOldError,
     ServerUnreachableError,
@@ -96,6 +97,8 @@ def redact(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     hidden = f"{scheme}://(hidden)" if separator else "(hidden)"
     try:
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"{error.object!r:.100} cannot be looked for: it holds half a character") from None
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:

@@ -1,5 +1,6 @@
 """Messages that could not be accepted: set aside with the reason, to be looked at, sent again, or dropped."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from runweaver.worker.accept import Rejected
 KEPT_DEAD_LETTERS: Final = 100_000
 
 _PAGE: Final = 100
+
+_LETTER_ID: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,20}-[0-9]{1,20})")
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,9 @@ def _dead_letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> D
 
 
 def _split(letter_id: str) -> tuple[int, str]:
-    partition, _, entry_id = letter_id.partition(":")
-    milliseconds, _, counter = entry_id.partition("-")
-    if not (partition.isdecimal() and milliseconds.isdecimal() and counter.isdecimal()):
+    parts = _LETTER_ID.fullmatch(letter_id)
+    if parts is None:
         raise InvalidArgumentError(
-            f"{letter_id!r} is not the id of a dead letter: take one from `runweaver dead-letters list`"
+            f"{letter_id!r:.100} is not the id of a dead letter: take one from `runweaver dead-letters list`"
         )
-    return int(partition), entry_id
+    return int(parts[1]), parts[2]
