@@ -289,6 +289,15 @@ def test_odd_arguments_are_one_sentence_and_exit_2(own_pipeline: Pipeline, comma
     assert told in result.stderr
 
 
+@pytest.mark.parametrize("narrator", [".relative:Narrator", "a\tb", ":", "json:", "tests.support.x:y"])
+def test_a_narrator_that_cannot_be_imported_is_one_sentence_and_exit_2(own_pipeline: Pipeline, narrator: str) -> None:
+    """Whatever stands there instead of a module's name."""
+    result = own_pipeline.run("finalizer", RUNWEAVER_NARRATOR=narrator)
+
+    assert (2, 1) == (result.returncode, len(result.stderr.splitlines())), result.stderr
+    assert "RUNWEAVER_NARRATOR" in result.stderr
+
+
 def test_without_its_libraries_the_command_says_what_to_install() -> None:
     """As in the base install, which is for agents."""
     script = """

@@ -12,9 +12,11 @@ DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
 
 _ENVIRONMENT_PREFIX: Final = "RUNWEAVER_"
 _DAY_S: Final = 24 * 60 * 60
+_CENTURY_S: Final = 36_500 * _DAY_S
 
 Namespace = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: The server counts them in milliseconds, as whole numbers of 64 bits: a hundred years are far within that.
+Seconds = Annotated[float, Field(gt=0, le=_CENTURY_S)]
 Partitions = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -83,8 +85,8 @@ class WorkerSettings(JobSettings):
 class FinalizerSettings(JobSettings):
     """For a finalizer."""
 
-    summary_ttl_s: Annotated[int, Field(ge=1)] = 30 * _DAY_S
-    archive_ttl_s: Annotated[int, Field(ge=1)] = 7 * _DAY_S
+    summary_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 30 * _DAY_S
+    archive_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 7 * _DAY_S
     #: Another narrator, as `module:attribute`; absent: the deterministic one.
     narrator: str | None = None
 
