@@ -91,7 +91,7 @@ def test_callbacks_of_jobs_are_not_called(own_pipeline: Pipeline, target: Path) 
         ("runweaver.finalize", [[5]], {}),
         ("runweaver.finalize", ["run"], {}),
         ("runweaver.finalize", [], {}),
-        ("runweaver.finalize", [["run"], True, 3], {}),
+        ("runweaver.finalize", [["run"], True], {}),
         ("runweaver.finalize", [["run"]], {"else": 1}),
         ("runweaver.finalize", [["run"] * 20_000], {}),
         ("runweaver.finalize_silent", [["run"]], {}),

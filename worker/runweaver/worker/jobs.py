@@ -94,8 +94,8 @@ class FinalizeJob(Job):
     def _check_arguments(self, request: "type[_Request]") -> None:
         names = list(request.model_fields)
         try:
-            if len(self.args) > len(names):
-                self._refuse(f"too much: {len(self.args)} arguments")
+            if len(self.args) > 1:
+                self._refuse(f"what cannot be done: {len(self.args)} arguments without a name")
             request.model_validate({**dict(zip(names, self.args, strict=False)), **self.kwargs})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
