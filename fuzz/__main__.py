@@ -31,7 +31,7 @@ class Outcome:
     #: Points of the code that no earlier input reached.
     new_coverage: int
     crashes: list[Path]
-    #: The end of what the fuzzer said.
+    #: The traceback, or else the end of what the fuzzer said.
     told: str
 
     @property
@@ -94,7 +94,13 @@ def fuzz(name: str, seconds: int) -> Outcome:
     if done.returncode and not new:
         raise SystemExit(f"the fuzzer of {name} ended with {done.returncode}:\n{told[-4_000:]}")
     coverage = [int(number) for number in re.findall(r"\bcov: (\d+)", told)]
-    return Outcome(name, _executions(told), coverage[-1] - coverage[0] if coverage else 0, new, _failure(told))
+    return Outcome(
+        name,
+        _executions(told),
+        coverage[-1] - coverage[0] if coverage else 0,
+        new,
+        _failure(done.stdout.decode(errors="backslashreplace")) or told[-1_000:],
+    )
 
 
 def _executions(told: str) -> int:
@@ -105,7 +111,7 @@ def _executions(told: str) -> int:
 def _failure(told: str) -> str:
     """The traceback, where there is one."""
     _, begin, traceback = told.partition("=== Uncaught Python exception: ===")
-    return (begin + traceback.partition("==ERROR")[0])[-4_000:] if begin else told[-1_000:]
+    return (begin + traceback)[:4_000]
 
 
 if __name__ == "__main__":

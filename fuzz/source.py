@@ -1,21 +1,47 @@
 """Makes structured input from the bytes of a fuzzer: a small change of the bytes is a small change of what is made."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 _Choice = TypeVar("_Choice")
 
-#: JSON that is at the edge of what readers take: written as it stands here, where its number is drawn.
-_EDGES: Final = (
-    *("1e999", "-1e999", "1e-999", "NaN", "Infinity", "-Infinity", "-0", "-0.0", "1.5", "0.1e1", "9007199254740993"),
-    *("9" * 4300, "9" * 4301, "9" * 400, "-" + "9" * 400, "18446744073709551616", "-1"),
-    *('"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', '"\\u001b[31m"', '"\\u2028"', '"a\tb"', '"' + "x" * 5000 + '"'),
-    *("[" * depth + "]" * depth for depth in (150, *range(194, 202), 5000)),
-    *('"0001-01-01T00:00:00+14:00"', '"9999-12-31T23:59:59.999999-14:00"', '"0001-01-01T00:00:00Z"'),
-    *('"9999-12-31T23:59:59.999999Z"', '"2026-01-01"', "253402300800", "-62135596801", "1e11", '"1e5"'),
-    *("null", "true", "{}", "[]", '""', '{"":[]}', '[[],{"a":null}]', '"[/]"', '"{}"', '"a#1"', '"' + "a" * 201 + '"'),
+_NUMBERS: Final = (
+    *("9" * 400, "9" * 4300, "9007199254740991", "9007199254740992", "18446744073709551616", "1e300", "0", "1"),
+    *("9" * 4301, "-" + "9" * 400, "-1", "1e999", "-1e999", "1e-999", "NaN", "Infinity", "-0", "-0.0", "1.5", "0.1e1"),
+    *("253402300800", "-62135596801", "1e11"),
 )
+_TEXTS: Final = (
+    *(
+        '"\\u001b[31m"',
+        '"\\u0000"',
+        '"\\u009b"',
+        '"\\u2028"',
+        '"a\\nb\\rc"',
+        '"' + "x" * 5000 + '"',
+        '""',
+        '"[/]"',
+        '"{}"',
+    ),
+    *(
+        '"\\ud800"',
+        '"\\udc00\\ud800"',
+        '"a\tb"',
+        '"a#1"',
+        '"' + "a" * 201 + '"',
+        '"1e5"',
+        '"\U0001f468\u200d\U0001f469"',
+    ),
+    *('"0001-01-01T00:00:00+14:00"', '"9999-12-31T23:59:59.999999-14:00"', '"0001-01-01T00:00:00Z"'),
+    *('"9999-12-31T23:59:59.999999Z"', '"2026-01-01"', '"2026-01-01T00:00:00+00:00:01"', '"1767226200"'),
+)
+_HOLDERS: Final = (
+    *("[" * depth + "]" * depth for depth in (196, 197, 198, 199, 195, 194, 200, 150, 5000)),
+    *('{"a":' * depth + "1" + "}" * depth for depth in (197, 196, 198, 195)),
+    *("{}", "[]", '{"":[]}', '[[],{"a":null}]', "null", "true"),
+)
+#: JSON that is at the edge of what readers take: written as it stands here, where its number is drawn.
+_EDGES: Final = _NUMBERS + _TEXTS + _HOLDERS
 _EDGE_MARK: Final = "\x00edge"
 _TWIN_MARK: Final = "\x00twin"
 
@@ -91,16 +117,11 @@ class Source:
         return self._damaged(text.encode(errors="surrogatepass"))
 
     def _mutate(self, document: Any) -> None:
-        holder = document
-        while True:
-            places = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
-            if not places:
-                return
-            place = self.pick(places)
-            if not isinstance(holder[place], dict | list) or not holder[place] or not self.below(4):
-                break
-            holder = holder[place]
-        change = self.below(6)
+        places = list(_places(document))
+        if not places:
+            return
+        holder, place = self.pick(places)
+        change = self.below(9)
         if change == 0:
             del holder[place]
         elif change == 1 and isinstance(holder, dict):
@@ -110,11 +131,27 @@ class Source:
         elif change == 3:  # noqa: PLR2004 - one of the changes
             holder[place] = self.value()
         else:
-            holder[place] = f"{_EDGE_MARK}{self.below(len(_EDGES))};"
+            holder[place] = f"{_EDGE_MARK}{_EDGES.index(self.pick(self._alike(holder[place])))};"
+
+    def _alike(self, value: Any) -> Sequence[str]:
+        """What is at the edge for a value of this kind, and now and then for any."""
+        if not self.below(4):
+            return _EDGES
+        if isinstance(value, bool) or value is None:
+            return _HOLDERS
+        return _NUMBERS if isinstance(value, int | float) else _TEXTS if isinstance(value, str) else _HOLDERS
 
     def _damaged(self, raw: bytes) -> bytes:
         """The same, with now and then a few bytes of something else in between."""
-        if self.below(4) != 1:
+        if self.below(6) != 1:
             return raw
         at = self.below(len(raw) + 1) if raw else 0
         return raw[:at] + self.take(self.below(4)) + raw[at + self.below(3) :]
+
+
+def _places(document: Any) -> Iterator[tuple[Any, Any]]:
+    """Every object and list in a document, with every name or index in it."""
+    if isinstance(document, dict | list):
+        for place in list(document) if isinstance(document, dict) else range(len(document)):
+            yield document, place
+            yield from _places(document[place])
