@@ -4,8 +4,11 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 
+# How long `make fuzz` takes, over all targets.
+SECONDS ?= 300
+
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench clean
+.PHONY: help demo up test check format bench fuzz clean
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,8 +35,11 @@ format: .venv/.developed ## Put the code into its usual form
 bench: .venv/.developed ## Measure: messages a second from the stream to the summary
 	$(BIN)/python benchmarks/end_to_end.py
 
+fuzz: .venv/.fuzzing ## Throw made-up input at all that takes some (SECONDS=300)
+	$(BIN)/python -m fuzz --seconds $(SECONDS)
+
 clean: ## Remove what the other targets made
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .fuzz
 
 .venv/.created:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python"; exit 1; }
@@ -47,4 +53,8 @@ clean: ## Remove what the other targets made
 
 .venv/.developed: .venv/.installed pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+.venv/.fuzzing: .venv/.developed pyproject.toml
+	@$(BIN)/python -m pip install --quiet --group fuzz || { echo "atheris, the fuzzer, cannot be installed: it has wheels for some Pythons only, try make clean fuzz PYTHON=python3.11"; exit 1; }
 	@touch $@

@@ -275,6 +275,34 @@ def test_a_wrong_call_is_exit_2(own_pipeline: Pipeline) -> None:
     assert 2 == own_pipeline.run("--log-level", "loud", "runs").returncode
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["show", "run-\udcff"], "half a character"),
+        (["runs", "--node", "\udcff"], "half a character"),
+        (["dead-letters", "drop", "0:1-1\udcff"], "is not the id of a dead letter"),
+        (["dead-letters", "replay", "9" * 5_000 + ":1-1"], "is not the id of a dead letter"),
+        (["runs", "--cursor", "W1tbW1tb"], "is not a cursor"),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_odd_arguments_are_one_sentence_and_exit_2(own_pipeline: Pipeline, command: list[str], told: str) -> None:
+    """Also bytes that are no UTF-8, which Python hands over as halves of characters."""
+    result = own_pipeline.run(*command)
+
+    assert (2, 1) == (result.returncode, len(result.stderr.splitlines())), result.stderr
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("narrator", [".relative:Narrator", "a\tb", ":", "json:", "tests.support.x:y"])
+def test_a_narrator_that_cannot_be_imported_is_one_sentence_and_exit_2(own_pipeline: Pipeline, narrator: str) -> None:
+    """Whatever stands there instead of a module's name."""
+    result = own_pipeline.run("finalizer", RUNWEAVER_NARRATOR=narrator)
+
+    assert (2, 1) == (result.returncode, len(result.stderr.splitlines())), result.stderr
+    assert "RUNWEAVER_NARRATOR" in result.stderr
+
+
 def test_without_its_libraries_the_command_says_what_to_install() -> None:
     """As in the base install, which is for agents."""
     script = """

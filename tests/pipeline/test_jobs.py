@@ -2,11 +2,15 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
+from fakeredis import FakeRedis
 from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
+from runweaver.worker.jobs import FinalizeJob, ForbiddenJobError
 from tests.support.messages import Script
 from tests.support.processes import Pipeline
 from tests.support.waiting import wait_until
@@ -77,3 +81,45 @@ def test_callbacks_of_jobs_are_not_called(own_pipeline: Pipeline, target: Path) 
 
     assert _still_works(own_pipeline)
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "options"),
+    [
+        ("runweaver.finalize", [["{}"]], {}),
+        ("runweaver.finalize", [["a b", "run"]], {}),
+        ("runweaver.finalize", [[5]], {}),
+        ("runweaver.finalize", ["run"], {}),
+        ("runweaver.finalize", [], {}),
+        ("runweaver.finalize", [["run"], True], {}),
+        ("runweaver.finalize", [["run"]], {"else": 1}),
+        ("runweaver.finalize", [["run"] * 20_000], {}),
+        ("runweaver.finalize_silent", [["run"]], {}),
+        ("runweaver.finalize_silent", [{"run": "long ago"}], {}),
+        ("runweaver.finalize_silent", [{"\ud800": 1.0}], {}),
+    ],
+)
+def test_a_job_with_arguments_that_make_no_sense_is_refused(
+    function: str, arguments: list[Any], options: dict[str, Any]
+) -> None:
+    """Before anything is read: what is no run id must not become part of a key. The error says what is wrong."""
+    job = FinalizeJob.create(function, args=arguments, kwargs=options, connection=FakeRedis())
+
+    with patch.object(FinalizeJob, "finalizer", Mock()), pytest.raises(ForbiddenJobError, match="asks for") as e:
+        _ = job.func
+
+    assert len(str(e.value)) < 600
+
+
+def test_a_job_with_arguments_that_make_no_sense_harms_nobody(own_pipeline: Pipeline) -> None:
+    """It ends in the failed registry; the finalizer goes on. So it does where the job itself is garbage."""
+    own_pipeline.start("worker")
+    finalizer = own_pipeline.start("finalizer")
+    queue = Queue(own_pipeline.jobs.queue.name, connection=own_pipeline.redis, serializer=JSONSerializer)
+    queue.enqueue("runweaver.finalize", [["}", 5]])
+    garbage = queue.enqueue("runweaver.finalize", ["nobody"], at_front=True)
+    own_pipeline.redis.hset(garbage.key, mapping={"created_at": b"\xff", "timeout": b"soon", "data": b"\x00"})
+
+    assert _still_works(own_pipeline)
+    wait_until(lambda: queue.failed_job_registry.count >= 1, what="the job failed")
+    assert finalizer.poll() is None

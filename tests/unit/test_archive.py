@@ -1,11 +1,13 @@
 """The archive, and the run that is stored in part there and in part in the live set."""
 
 import json
+import tracemalloc
 
 import pytest
 import zstandard
 
 from runweaver.shared.archive import Archive, StoredRun
+from runweaver.shared.errors import CorruptArchiveError
 from runweaver.shared.run import Run, RunStatus
 from tests.support.messages import Script
 from tests.unit.making import RUN_ID, stored
@@ -158,3 +160,58 @@ def test_a_message_over_the_limit_that_was_stored_stays(script: Script) -> None:
     run = StoredRun.read(RUN_ID, {b"p#0": raw}, None).fold()
 
     assert 1 == run.metrics.total_decisions
+
+
+def _frame(text: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(text)
+
+
+_HEADER = b'{"format":1,"revision":1,"stuck":false,"on_time":null}'
+
+
+@pytest.mark.parametrize(
+    ("packed", "told"),
+    [
+        pytest.param(b"", "no zstandard frame", id="nothing"),
+        pytest.param(b"{}", "no zstandard frame", id="no frame"),
+        pytest.param(_frame(_HEADER)[:-3], "no zstandard frame", id="cut off"),
+        pytest.param(_frame(_HEADER) + b"more", "no zstandard frame", id="followed by something"),
+        pytest.param(
+            zstandard.ZstdCompressor(write_content_size=False).compress(_HEADER), "an unknown size", id="no size"
+        ),
+        pytest.param(_frame(b""), "no header", id="an empty frame"),
+        pytest.param(_frame(b"[" * 5_000), "no header", id="deep nesting"),
+        pytest.param(_frame(_HEADER.replace(b"1", b"2", 1)), "no header of format 1", id="another format"),
+        pytest.param(_frame(_HEADER.replace(b'n":1', b'n":-1')), "no header", id="a negative revision"),
+        pytest.param(_frame(_HEADER.replace(b"null", b"[]")), "no header", id="on time is a list"),
+        pytest.param(_frame(_HEADER + b"\n\xff\t{}"), "identity is no text", id="an identity that is no text"),
+    ],
+)
+def test_what_is_no_archive_is_refused(packed: bytes, told: str) -> None:
+    """With one error, that names the run and what is wrong."""
+    with pytest.raises(CorruptArchiveError, match=f"the archive of {RUN_ID} cannot be read: .*{told}"):
+        StoredRun.read(RUN_ID, {}, packed)
+
+
+def test_an_archive_that_would_fill_our_memory_is_refused() -> None:
+    """Whether it only claims to be so large, or really is: it is not unpacked."""
+    claim = b"\x28\xb5\x2f\xfd\xe0" + (2**40).to_bytes(8, "little") + b"\x01\x00\x00"
+    bomb = _frame(bytes(300 * 1024 * 1024))
+    assert len(bomb) < 20_000
+
+    tracemalloc.start()
+    for packed in (claim, bomb):
+        with pytest.raises(CorruptArchiveError, match="more than a run comes to"):
+            Archive.unpack(packed)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 1024 * 1024
+
+
+def test_a_large_archive_of_messages_that_are_alike_is_read(script: Script) -> None:
+    """What agents really send packs well, and may."""
+    raw = script.decision("d", "x" * 500_000).encode()
+    archive = Archive({f"p#{number}": raw for number in range(60)}, 1)
+
+    assert 60 == len(Archive.unpack(archive.pack()).messages)

@@ -1,5 +1,6 @@
 """Connections: passwords stay out of sight, and the driver's errors become ours."""
 
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from runweaver.shared.connection import check_server, concerns_one_key, connect, redact, server_errors
 from runweaver.shared.errors import (
     AccessRefusedError,
+    InvalidArgumentError,
     ServerError,
     ServerTooOldError,
     ServerUnreachableError,
@@ -255,3 +257,27 @@ def test_a_client_waits_longer_than_it_blocks() -> None:
 
     assert options["socket_timeout"] > 3
     assert "runweaver-test" == options["client_name"]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://a..b:6379/0", "idna"),
+        ("redis://\udcff/0", "surrogates not allowed"),
+        ("redis://localhost/0?decode_responses=true", "'decode_responses' is none of"),
+        ("redis://localhost/0?tiemout=3", "'tiemout' is none of"),
+        ("redis://localhost/0?socket_timeout=-1", "a timeout of -1.0 s is none"),
+        ("redis://localhost/0?protocol=9", "protocol"),
+        ("rediss://localhost/0?ssl_cert_reqs=perhaps", "perhaps"),
+    ],
+)
+def test_what_the_driver_would_refuse_later_is_refused_at_once(url: str, told: str) -> None:
+    """It takes nearly every URL, and some of them break only when something is read."""
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        connect(url, name="test")
+
+
+def test_text_that_cannot_be_sent_is_a_bad_argument() -> None:
+    """A command line that is no UTF-8 gives such text; no id has half a character."""
+    with pytest.raises(InvalidArgumentError, match="half a character"), server_errors(_URL):
+        "run-\udcff".encode()

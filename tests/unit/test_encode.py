@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,6 +31,21 @@ class _Odd:
 class _Silent:
     def __repr__(self) -> str:
         raise RuntimeError("no words")
+
+
+class _Unreadable(Mapping[str, Any]):
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("no words")
+
+    def __len__(self) -> int:
+        return 1
+
+
+class _Enumerated(Enum):
+    PAIR = (1, b"\xff")
 
 
 class _Model(BaseModel):
@@ -268,3 +285,41 @@ def test_whatever_is_encoded_can_be_read(value: Any, most: int) -> None:
 
     assert "d" == _received(body).decision_id
     assert len(body) + 1024 <= most
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param("error", _Silent(), id="an object without a repr in place of text"),
+        pytest.param("tokens_used", 10**5000, id="a number that is too long to write"),
+        pytest.param("tokens_used", 10**400, id="an absurd number"),
+        pytest.param("tokens_used", _Enumerated.PAIR, id="a member of an enumeration in place of a number"),
+        pytest.param("state_changes", _Unreadable(), id="a mapping that cannot be read"),
+    ],
+)
+def test_an_argument_that_raises_when_it_is_looked_at_is_refused(field: str, value: Any) -> None:
+    """With our own error, whatever it raises: agents are promised nothing else."""
+    with pytest.raises(InvalidArgumentError):
+        build(OutcomeMessage, {"run_id": RUN_ID, "decision_id": "d", "outcome": {"success": True, field: value}})
+
+
+def _broken_off() -> Iterator[int]:
+    yield 1
+    raise RuntimeError("broken off")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({_Silent(): 1}, id="a key without words"),
+        pytest.param([_broken_off()], id="a generator that breaks off"),
+        pytest.param(["\ud800", _Unreadable()], id="a mapping that cannot be read, beside half a character"),
+    ],
+)
+def test_a_result_that_raises_when_it_is_written_is_told_or_refused(value: Any) -> None:
+    """Nothing else than our own error is raised."""
+    try:
+        body = encode_body(_outcome(value), _ENOUGH)
+    except InvalidArgumentError:
+        return
+    _received(body)

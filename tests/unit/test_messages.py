@@ -25,6 +25,7 @@ from runweaver.shared.messages import (
     identity_of,
     order_of,
     parse_message,
+    parse_stored,
     with_timestamps,
 )
 from tests.unit.making import ENTRY_ID, ENTRY_TIME, at, moment
@@ -332,3 +333,33 @@ def test_filling_in_keeps_odd_values() -> None:
     filled = parse_message(with_timestamps(raw, parse_message(raw), ENTRY_ID))
 
     assert {"x": [float("inf"), 1e-7, 123456789012345678901234567890, "ü…"]} == filled.model_extra
+
+
+@pytest.mark.parametrize("depth", [198, 199])
+def test_a_message_as_deep_as_one_may_be_can_be_read_from_the_store(depth: int) -> None:
+    """Messages are read from the store in a list, which is one level more than a message by itself."""
+    raw = _json(sent_at=at(1), x=0)[:-2] + b"[" * depth + b"]" * depth + b"}"
+    message = parse_message(raw)
+
+    assert {"p#0": message, "p#1": message} == parse_stored({"p#0": raw, "p#1": raw})
+
+
+@pytest.mark.parametrize("identity", ["", "p", "p#", "p#x", "#", "p#" + "9" * 5_000])
+def test_what_is_no_identity_is_told(identity: str) -> None:
+    """Somebody else wrote into a run's set: an error of ours says under which name."""
+    with pytest.raises(InvalidMessageError, match="no identity"):
+        order_of(identity)
+
+
+def test_the_time_of_an_entry_ends_with_the_year_9999() -> None:
+    """Whoever adds an entry can give it any id, up to one that no time can stand for."""
+    assert datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC) == entry_time(f"{2**64 - 1}-{2**64 - 1}")
+
+
+@pytest.mark.parametrize("count", ["9007199254740992", "9" * 4_300, "1e300"])
+def test_an_absurd_count_is_refused(count: str) -> None:
+    """Beyond what JSON readers hold exactly, sums could not be told any more."""
+    raw = f'{{"type":"outcome","run_id":"r","decision_id":"d","outcome":{{"success":true,"latency_ms":{count}}}}}'
+
+    with pytest.raises(InvalidMessageError, match=r"outcome\.outcome\.latency_ms"):
+        parse_message(raw.encode())

@@ -102,6 +102,8 @@ def test_variables_are_read(
         (WorkerSettings, "RUNWEAVER_STUCK_AFTER_S", "-1", "greater than 0"),
         (WorkerSettings, "RUNWEAVER_LATE_AFTER_S", "soon", "valid number"),
         (WorkerSettings, "RUNWEAVER_CLAIM_AFTER_S", "0", "greater than 0"),
+        (WorkerSettings, "RUNWEAVER_CLAIM_AFTER_S", "1e308", "less than or equal to 3153600000"),
+        (FinalizerSettings, "RUNWEAVER_SUMMARY_TTL_S", "99999999999", "less than or equal to 3153600000"),
         (FinalizerSettings, "RUNWEAVER_SUMMARY_TTL_S", "0", "greater than or equal to 1"),
         (FinalizerSettings, "RUNWEAVER_ARCHIVE_TTL_S", "1.5", "valid integer"),
     ],

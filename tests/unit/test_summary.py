@@ -2,6 +2,7 @@
 
 import pytest
 
+from runweaver.shared.errors import CorruptSummaryError
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 from tests.support.messages import Script
@@ -160,3 +161,19 @@ def test_a_stuck_run_is_finished_at_its_last_sign_of_life(script: Script) -> Non
     summary = RunSummary.from_run(run)
 
     assert (RunStatus.STUCK, moment(30), 30_000) == (summary.status, summary.finished_at, summary.duration_ms)
+
+
+@pytest.mark.parametrize("raw", [b"", b"null", b"{secret", b'{"run_id":"secret"}', b"\xff", b"[" * 5_000])
+def test_what_is_stored_and_is_no_summary_is_refused(raw: bytes) -> None:
+    """The error names the run; what somebody wrote there does not get into logs."""
+    with pytest.raises(CorruptSummaryError, match=f"stored as the summary of {RUN_ID} is none") as caught:
+        RunSummary.read(RUN_ID, raw)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_stored_summary_is_read(script: Script) -> None:
+    """As it was written."""
+    summary = RunSummary.from_run(fold_of(script.started(), script.ended()))
+
+    assert summary == RunSummary.read(RUN_ID, summary.model_dump_json().encode())

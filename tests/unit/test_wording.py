@@ -20,6 +20,7 @@ from runweaver.shared.wording import spell_duration
         (7_500_000, "2 h 5 min"),
         (3_600_000_000, "1,000 h 0 min"),
         (59_960, "1 min 0 s"),
+        (3_600_000 * 10**399, f"1{',000' * 133} h 0 min"),
     ],
 )
 def test_a_duration(milliseconds: int, expected: str) -> None:

@@ -12,12 +12,11 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from runweaver.console.demo import run_demo
 from runweaver.console.fleet import stop_with_parent
 from runweaver.console.logs import LogFormat, configure_logging
-from runweaver.console.render import decision_lines, letter_facts, summary_panel, summary_table
+from runweaver.console.render import decision_lines, letter_facts, plain, summary_panel, summary_table
 from runweaver.console.status import show_status
 from runweaver.console.up import run_up
 from runweaver.query import Runs, Summaries
@@ -212,7 +211,7 @@ def list_dead_letters(
     for letter in found:
         message = letter.message[:120].decode(errors="backslashreplace")
         reason = f"{letter.code}: {letter.reason}"
-        table.add_row(letter.id, f"{letter.at:%m-%d %H:%M:%S}", Text(reason), Text(message))
+        table.add_row(letter.id, f"{letter.at:%m-%d %H:%M:%S}", plain(reason), plain(message))
     out.print(table)
 
 

@@ -17,6 +17,12 @@ from runweaver.worker import DeadLetter
 #: From this width (characters) a table shows all its columns.
 _WIDE: Final = 110
 
+#: Control characters but for tabs and line breaks, as the signs that stand for them.
+_SHOWN_CONTROLS: Final = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"},
+    **dict.fromkeys(range(0x7F, 0xA0), 0xFFFD),
+}
+
 _STATUS_STYLES: Final = {
     RunStatus.RUNNING: "cyan",
     RunStatus.COMPLETED: "green",
@@ -41,7 +47,7 @@ def summary_table(summaries: Iterable[RunSummary], *, width: int) -> Table:
         table.add_column("problems", justify="right")
     for summary in summaries:
         failed = f" ({summary.failed_decisions} ✗)" if summary.failed_decisions else ""
-        row: list[RenderableType] = [Text(summary.run_id), Text(summary.goal_id), status_text(summary.status)]
+        row: list[RenderableType] = [plain(summary.run_id), plain(summary.goal_id), status_text(summary.status)]
         if is_wide:
             row.append(f"{summary.finished_at:%Y-%m-%d %H:%M:%S}")
         row += [spell_duration(summary.duration_ms), f"{summary.decision_count}{failed}"]
@@ -57,7 +63,7 @@ def summary_panel(summary: RunSummary) -> Panel:
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
     goal = f"{summary.goal_id} · {summary.goal_description}" if summary.goal_description else summary.goal_id
-    facts.add_row("goal", Text(goal))
+    facts.add_row("goal", plain(goal))
     facts.add_row("status", status_text(summary.status))
     facts.add_row("time", f"{summary.started_at:%Y-%m-%d %H:%M:%S} UTC, {spell_duration(summary.duration_ms)}")
     facts.add_row(
@@ -66,11 +72,11 @@ def summary_panel(summary: RunSummary) -> Panel:
         f"({summary.success_rate:.0%} succeeded)",
     )
     facts.add_row("spent", f"{summary.tokens:,} tokens, {spell_duration(summary.latency_ms)} in outcomes")
-    facts.add_row("nodes", Text(" → ".join(summary.nodes)))
+    facts.add_row("nodes", plain(" → ".join(summary.nodes)))
     if summary.tags:
-        facts.add_row("tags", Text(", ".join(summary.tags)))
+        facts.add_row("tags", plain(", ".join(summary.tags)))
     facts.add_row("complete", completeness_text(summary))
-    parts: list[RenderableType] = [facts, Text(), Text(summary.narrative)]
+    parts: list[RenderableType] = [facts, Text(), plain(summary.narrative)]
     for title, lines in (
         ("Key decisions", summary.key_decisions),
         ("Critical problems", summary.critical_problems),
@@ -78,10 +84,10 @@ def summary_panel(summary: RunSummary) -> Panel:
         ("What worked", summary.successes),
     ):
         if lines:
-            parts += [Text(f"\n{title}", style="bold"), *(Text(f"  {line}") for line in lines)]
+            parts += [Text(f"\n{title}", style="bold"), *(plain(f"  {line}") for line in lines)]
     return Panel(
         Group(*parts),
-        title=Text(summary.run_id),
+        title=plain(summary.run_id),
         subtitle=f"revision {summary.revision}" if summary.revision else "not summarised yet",
         title_align="left",
         subtitle_align="right",
@@ -91,8 +97,8 @@ def summary_panel(summary: RunSummary) -> Panel:
 def decision_lines(run: Run) -> Iterable[Text]:
     """Every decision of a run, with its options and what came of it."""
     for decision in run.decisions:
-        yield Text(f"{decision.timestamp:%H:%M:%S.%f} "[:-4] + " ") + Text(decision.summary_for_builder())
-        yield from (Text(f"    {line}", style="dim") for line in _details(decision))
+        yield Text(f"{decision.timestamp:%H:%M:%S.%f} "[:-4] + " ") + plain(decision.summary_for_builder())
+        yield from (plain(f"    {line}", style="dim") for line in _details(decision))
 
 
 def _details(decision: Decision) -> Iterable[str]:
@@ -114,11 +120,16 @@ def letter_facts(letter: DeadLetter) -> Table:
     facts.add_column(overflow="fold")
     facts.add_row("id", letter.id)
     facts.add_row("when", f"{letter.at:%Y-%m-%d %H:%M:%S} UTC")
-    facts.add_row("why", Text(f"{letter.code}: {letter.reason}"))
-    facts.add_row("from", Text(f"entry {letter.entry_id}, place {letter.position}"))
+    facts.add_row("why", plain(f"{letter.code}: {letter.reason}"))
+    facts.add_row("from", plain(f"entry {letter.entry_id}, place {letter.position}"))
     facts.add_row("bytes", f"{len(letter.message):,}")
-    facts.add_row("message", Text(letter.message.decode(errors="backslashreplace")))
+    facts.add_row("message", plain(letter.message.decode(errors="backslashreplace")))
     return facts
+
+
+def plain(text: str, style: str = "") -> Text:
+    """What an agent reported, as it can be shown: what a terminal would obey (escape sequences) is shown instead."""
+    return Text(text.translate(_SHOWN_CONTROLS), style=style)
 
 
 def status_text(status: RunStatus) -> Text:

@@ -45,8 +45,10 @@ def build(kind: type[_MessageT], fields: Mapping[str, Any]) -> _MessageT:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        told = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}, got {p['input']!r:.100}" for p in error.errors()]
+        told = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}, got {_repr(p['input']):.100}" for p in error.errors()]
         raise InvalidArgumentError("; ".join(told)) from None
+    except Exception as error:
+        raise InvalidArgumentError(f"an argument cannot be read: {_repr(error):.100}") from error
 
 
 def encode_body(
@@ -103,7 +105,7 @@ def _to_json(message: BaseMessage) -> bytes:
         body = message.__pydantic_serializer__.to_json(
             message, exclude={"run_id"}, exclude_unset=True, fallback=_fallback
         )
-    except (PydanticSerializationError, ValueError):
+    except Exception:  # noqa: BLE001 - as above
         body = _to_json_slowly(message)
     if len(body) > _LONGEST_SURE_NUMBER or body.count(b"{") + body.count(b"[") > _DEEPEST_SURE_NESTING:
         _check_readable(body)
@@ -122,6 +124,8 @@ def _to_json_slowly(message: BaseMessage) -> bytes:
         ) from None
     except (PydanticSerializationError, ValueError) as error:
         raise InvalidArgumentError(f"an argument cannot be written as JSON: {error}") from None
+    except Exception as error:
+        raise InvalidArgumentError(f"an argument cannot be written as JSON: {_repr(error):.100}") from error
 
 
 def _with_plain_keys(value: Any) -> Any:
@@ -147,7 +151,16 @@ def _check_readable(body: bytes) -> None:
 def _fallback(value: object) -> str:
     try:
         isoformat = getattr(value, "isoformat", None)
-        return str(isoformat()) if callable(isoformat) else repr(value)
+        if callable(isoformat):
+            return str(isoformat())
+    except Exception:  # noqa: BLE001 - as above
+        return f"<{type(value).__name__}>"
+    return _repr(value)
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
     except Exception:  # noqa: BLE001 - whatever an object does when it is asked who it is, the agent goes on
         return f"<{type(value).__name__}>"
 

@@ -8,12 +8,15 @@ from redis import Redis
 
 from runweaver.shared.archive import StoredRun
 from runweaver.shared.connection import connect, server_errors
-from runweaver.shared.errors import ArchiveExpiredError
+from runweaver.shared.errors import ArchiveExpiredError, CorruptDataError, InvalidMessageError
 from runweaver.shared.keys import Keys
+from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.settings import ServerSettings
 from runweaver.shared.summary import RunSummary
+
+_log = get_logger(__name__)
 
 
 class Runs:
@@ -36,6 +39,8 @@ class Runs:
 
         Raises:
             ArchiveExpiredError: its summary is still kept, its messages are not.
+            CorruptDataError: somebody wrote something else there.
+            InvalidMessageError: so, among its messages.
         """
         with server_errors(self._url), self._client.pipeline() as pipeline:
             # In one step: a finalizer may be moving messages from one to the other.
@@ -51,10 +56,22 @@ class Runs:
         Args:
             goal: only runs of this goal. Open runs have no index: all of them are read until enough are found.
             limit: how many at most.
+
+        A run that cannot be read is left out, with a warning in the log.
         """
-        known = (run for run in map(self.get, self._open_ids()) if run is not None)
+        known = (run for run in map(self._get_readable, self._open_ids()) if run is not None)
         matching = (run for run in known if run.status is RunStatus.RUNNING and goal in (None, run.goal_id))
         return list(islice(matching, limit))
+
+    def _get_readable(self, run_id: str) -> Run | None:
+        """For a list: a run that cannot be read must not hide the others."""
+        try:
+            return self.get(run_id)
+        except ArchiveExpiredError:
+            return None  # it got a message after it was summarised, and is not running
+        except (CorruptDataError, InvalidMessageError) as error:
+            _log.warning("leaving out a run", run_id=run_id, reason=str(error))
+            return None
 
     def _open_ids(self) -> Iterator[str]:
         with server_errors(self._url):
@@ -77,5 +94,5 @@ def _run(run_id: str, live: dict[bytes, bytes], packed: bytes | None, raw_summar
         )
     run = stored.fold()
     if not stored.has_news:
-        run.narrative = RunSummary.model_validate_json(raw_summary).narrative
+        run.narrative = RunSummary.read(run_id, raw_summary).narrative
     return run

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from pydantic import FiniteFloat, TypeAdapter
 from redis import Redis
 
 from runweaver.shared.connection import connect, server_errors
-from runweaver.shared.errors import InvalidArgumentError, InvalidCursorError
+from runweaver.shared.errors import CorruptSummaryError, InvalidArgumentError, InvalidCursorError
 from runweaver.shared.keys import Keys
+from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores
 from runweaver.shared.run import RunStatus
 from runweaver.shared.settings import ServerSettings
@@ -19,6 +21,8 @@ from runweaver.shared.summary import RunSummary
 
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 1_000
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,11 @@ class Page:
 class _Place(NamedTuple):
     """A place in an index: after this run, in descending order."""
 
-    score_ms: float
+    score_ms: FiniteFloat
     run_id: str
+
+
+_PLACE: Final = TypeAdapter(_Place)
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,14 @@ class Summaries:
         self._client: Redis = connect(self._url, name="query")
 
     def get(self, run_id: str) -> RunSummary | None:
-        """The newest summary of a run; none where it has not been summarised, or is kept no more."""
+        """The newest summary of a run; none where it has not been summarised, or is kept no more.
+
+        Raises:
+            CorruptSummaryError: what is stored there is none.
+        """
         with server_errors(self._url):
             raw = self._client.get(self._keys.summary(run_id))
-        return RunSummary.model_validate_json(raw) if raw is not None else None
+        return RunSummary.read(run_id, raw) if raw is not None else None
 
     def list(
         self,
@@ -109,6 +120,8 @@ class Summaries:
         cursor: str | None = None,
     ) -> Page:
         """The newest summaries that match all of these, by the time when the run ended.
+
+        What is stored as a summary and is none is left out, with a warning in the log.
 
         Args:
             goal: a goal id.
@@ -140,7 +153,11 @@ class Summaries:
             for place, raw in zip(places, raws, strict=True):
                 if raw is None:
                     continue  # expired since it was indexed
-                summary = RunSummary.model_validate_json(raw)
+                try:
+                    summary = RunSummary.read(place.run_id, raw)
+                except CorruptSummaryError as error:
+                    _log.warning("leaving out a run", reason=str(error))
+                    continue
                 if wanted.matches(summary):
                     yield place, summary
 
@@ -194,7 +211,6 @@ def _encode(place: _Place) -> str:
 
 def _decode(cursor: str) -> _Place:
     try:
-        score_ms, run_id = json.loads(urlsafe_b64decode(cursor.encode()))
-        return _Place(float(score_ms), str(run_id))
-    except (ValueError, TypeError):
+        return _PLACE.validate_json(urlsafe_b64decode(cursor.encode()), strict=True)
+    except ValueError:
         raise InvalidCursorError(f"{cursor!r} is not a cursor: take `next_cursor` of an earlier page") from None

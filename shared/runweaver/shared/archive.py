@@ -8,16 +8,34 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import zstandard
+from pydantic import BaseModel, Field, ValidationError
 
+from runweaver.shared.errors import CorruptArchiveError
 from runweaver.shared.fold import fold
 from runweaver.shared.messages import parse_stored
 from runweaver.shared.run import Run, RunStatus
 
 _FORMAT: Final = 1
 _COMPRESSION_LEVEL: Final = 3
+
+#: An archive may unpack to so many bytes in any case, and beyond that to so many times its own size. Runs of hundreds
+#: of megabytes are within that: their messages are alike, but differ. What is not was made to fill our memory.
+_ALWAYS_UNPACKED: Final = 256 * 1024 * 1024
+_MOST_TIMES_UNPACKED: Final = 1_000
+
+_Number = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class _Header(BaseModel):
+    """The first line of an archive."""
+
+    format: Literal[1]
+    revision: _Number
+    stuck: bool
+    on_time: dict[str, _Number] | None
 
 
 @dataclass(frozen=True)
@@ -43,14 +61,23 @@ class Archive:
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Archive":
-        """Read what `pack` wrote."""
-        header_line, *lines = zstandard.ZstdDecompressor().decompress(packed).split(b"\n")
-        header = json.loads(header_line)
+        """Read what `pack` wrote.
+
+        Raises:
+            CorruptArchiveError: it did not write this.
+        """
+        header_line, *lines = _decompressed(packed).split(b"\n")
         messages = {}
-        for line in lines:
-            identity, _, raw = line.partition(b"\t")
-            messages[identity.decode()] = raw
-        return cls(messages, header["revision"], header["stuck"], header["on_time"])
+        try:
+            header = _Header.model_validate_json(header_line)
+            for line in lines:
+                identity, _, raw = line.partition(b"\t")
+                messages[identity.decode()] = raw
+        except ValidationError:
+            raise CorruptArchiveError(f"its first line is no header of format {_FORMAT}") from None
+        except UnicodeDecodeError as error:
+            raise CorruptArchiveError(f"a message's identity is no text: {error.reason}") from None
+        return cls(messages, header.revision, header.stuck, header.on_time)
 
 
 @dataclass(frozen=True)
@@ -64,13 +91,17 @@ class StoredRun:
 
     @classmethod
     def read(cls, run_id: str, live: Mapping[bytes, bytes], packed: bytes | None) -> "StoredRun":
-        """Make it from the replies to `HGETALL` of the live set and `GET` of the archive."""
-        return cls(
-            run_id,
-            Archive.unpack(packed) if packed is not None else Archive(),
-            # A line break in valid JSON can only be white space between its parts, and the archive has lines.
-            {identity.decode(): raw.replace(b"\n", b" ") for identity, raw in live.items()},
-        )
+        """Make it from the replies to `HGETALL` of the live set and `GET` of the archive.
+
+        Raises:
+            CorruptArchiveError: the archive is none.
+        """
+        try:
+            archive = Archive.unpack(packed) if packed is not None else Archive()
+        except CorruptArchiveError as error:
+            raise CorruptArchiveError(f"the archive of {run_id} cannot be read: {error}") from None
+        # A line break in valid JSON can only be white space between its parts, and the archive has lines.
+        return cls(run_id, archive, {identity.decode(): raw.replace(b"\n", b" ") for identity, raw in live.items()})
 
     @property
     def exists(self) -> bool:
@@ -101,3 +132,20 @@ class StoredRun:
         if on_time is None and run.has_ended:
             on_time = {name: producer.received for name, producer in run.completeness.producers.items()}
         return Archive(self.messages, self.archive.revision + 1, stuck, on_time)
+
+
+def most_unpacked(packed: bytes) -> int:
+    """How many bytes these may unpack to."""
+    return max(_ALWAYS_UNPACKED, _MOST_TIMES_UNPACKED * len(packed))
+
+
+def _decompressed(packed: bytes) -> bytes:
+    try:
+        size = zstandard.frame_content_size(packed)
+        # Asked before unpacking, which takes the memory first. `pack` says the size, and no frame gives more than that.
+        if not 0 <= size <= most_unpacked(packed):
+            claim = f"{size:,} bytes" if size >= 0 else "an unknown size"
+            raise CorruptArchiveError(f"{len(packed):,} bytes that unpack to {claim} are more than a run comes to")
+        return zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise CorruptArchiveError(f"it is no zstandard frame ({error})") from None

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis
 from redis import exceptions as driver
@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from runweaver.shared.errors import (
     AccessRefusedError,
+    InvalidArgumentError,
     ServerError,
     ServerTooOldError,
     ServerUnreachableError,
@@ -28,6 +29,15 @@ SOCKET_TIMEOUT_S: Final = 5.0
 
 _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 2.0
+_LONGEST_TIMEOUT_S: Final = 24 * 60 * 60
+
+#: What a URL may say after its `?`, beside what is about TLS.
+_OPTIONS: Final = frozenset(
+    {
+        *("db", "username", "password", "protocol", "client_name", "health_check_interval", "max_connections"),
+        *("socket_timeout", "socket_connect_timeout", "socket_keepalive"),
+    }
+)
 
 
 #: Errors of the driver, how the server's words begin, what that is to us, and what we say. The first that fits counts.
@@ -100,19 +110,22 @@ def connect(
     """
     backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
     try:
-        return Redis.from_url(
+        _check_options(url)
+        client = Redis.from_url(
             url,
             client_name=f"runweaver-{name}",
             socket_timeout=blocks_for_s + timeout_s,
             socket_connect_timeout=timeout_s,
             retry=Retry(backoff, retries),
         )
-    except ValueError as error:
+        _check_connection(client)
+    except (ValueError, TypeError, driver.RedisError) as error:
         # With a password in the URL, the driver's words may hold a part of it.
         reason = "special characters in the password have to be percent-encoded" if "@" in url else error
         raise SettingsError(
             f"the Redis URL {redact(url)!r} cannot be used: {reason}. It looks like redis://user:password@host:6379/0"
         ) from None
+    return client
 
 
 def check_server(client: Redis, url: str) -> None:
@@ -132,11 +145,16 @@ def check_server(client: Redis, url: str) -> None:
 
 @contextmanager
 def server_errors(url: str) -> Iterator[None]:
-    """Inside, errors of the driver become `ServerError`s that say what to do."""
+    """Inside, errors of the driver become `ServerError`s that say what to do.
+
+    Text that cannot be sent at all is an `InvalidArgumentError`: a command line that is no UTF-8 gives such.
+    """
     try:
         yield
     except driver.RedisError as error:
         raise translated(error, redact(url)) from error
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"{error.object!r:.100} cannot be looked for: it holds half a character") from None
 
 
 def concerns_one_key(error: Exception) -> bool:
@@ -175,3 +193,21 @@ def translated(error: driver.RedisError, where: str) -> ServerError:
         if isinstance(error, kinds) or text.startswith(beginnings):
             return meaning(sentence.format(where=where, text=text))
     return ServerError(f"the server at {where} answered with an error: {text}")
+
+
+def _check_options(url: str) -> None:
+    """The driver takes any text and any option; some (such as another encoding) would break us much later."""
+    url.encode()
+    for option in parse_qs(urlsplit(url).query):
+        if option not in _OPTIONS and not option.startswith("ssl_"):
+            raise ValueError(f"the option {option!r} is none of {', '.join(sorted(_OPTIONS))} and ssl_…")
+
+
+def _check_connection(client: Redis) -> None:
+    """Make a connection, without connecting: what the driver finds wrong with a URL only then is found now."""
+    pool = client.connection_pool
+    connection: Any = pool.connection_class(**pool.connection_kwargs)
+    (getattr(connection, "host", None) or "").encode("idna")
+    for timeout_s in (connection.socket_timeout, connection.socket_connect_timeout):
+        if not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+            raise ValueError(f"a timeout of {timeout_s} s is none")

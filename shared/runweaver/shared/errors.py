@@ -10,6 +10,9 @@
     │   ├── WritesRefusedError        it takes no writes: out of memory, its disk is full, or it is a replica
     │   └── ServerTooOldError         it answers, but lacks commands that we need
     ├── ArchiveExpiredError       the summary is still there, the full run is not
+    ├── CorruptDataError          a key of ours in Redis holds something that we did not write
+    │   ├── CorruptArchiveError       where a finished run's messages should be
+    │   └── CorruptSummaryError       where a summary should be
     ├── InvalidCursorError        a cursor that no list call handed out
     └── MissingExtraError         an optional part is not installed
 
@@ -75,6 +78,18 @@ class ServerTooOldError(ServerError):
 
 class ArchiveExpiredError(RunweaverError):
     """The run's summary is still kept, its messages are not: there is no full `Run` to load any more."""
+
+
+class CorruptDataError(RunweaverError):
+    """A key of ours in Redis holds something that we did not write. Other runs are not concerned."""
+
+
+class CorruptArchiveError(CorruptDataError):
+    """What lies where a finished run's messages should be is no archive, or would take far too much memory."""
+
+
+class CorruptSummaryError(CorruptDataError):
+    """What lies where a run's summary should be is none."""
 
 
 class InvalidCursorError(RunweaverError, ValueError):

@@ -13,6 +13,9 @@ IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9._:@/+-]{1,200}$"
 #: `seq` and `sent` stay below this: ten million messages from one producer in one run.
 MAX_SEQUENCE: Final = 10_000_000
 
+#: What every reader of JSON holds exactly. A sum of many of them still can be divided and written.
+MAX_COUNT: Final = 2**53 - 1
+
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._:@/+-]{1,200}")
 
 
@@ -44,7 +47,7 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 #: A whole number of things or milliseconds, never negative; a fraction is rounded.
-Count = Annotated[int, BeforeValidator(_round_fraction), Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_round_fraction)]
 
 Sequence = Annotated[int, Field(ge=0, lt=MAX_SEQUENCE)]
 

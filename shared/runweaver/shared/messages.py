@@ -21,6 +21,7 @@ from runweaver.shared.run import Problem
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 253_402_300_799_999
 _ERRORS_TOLD: Final = 3
 
 Sent = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
@@ -223,14 +224,17 @@ def parse_stored(messages: Mapping[str, bytes]) -> dict[str, Message]:
         # In one step: a run has many, and a call for each adds up.
         parsed = _LIST_ADAPTER.validate_json(b"[%b]" % b",".join(messages.values()))
     except ValidationError:
-        for identity, raw in messages.items():
-            try:
-                # Its size was checked when it was taken in; a limit lowered since must not undo that.
-                parse_message(raw, max_bytes=len(raw))
-            except InvalidMessageError as error:
-                raise InvalidMessageError(error.code, f"stored message {identity}: {error}") from None
-        raise
+        # One is bad; or just as deeply nested as a message may be, and the list around it is too much.
+        return {identity: _parse_one_stored(identity, raw) for identity, raw in messages.items()}
     return dict(zip(messages, parsed, strict=True))
+
+
+def _parse_one_stored(identity: str, raw: bytes) -> Message:
+    try:
+        # Its size was checked when it was taken in; a limit lowered since must not undo that.
+        return parse_message(raw, max_bytes=len(raw))
+    except InvalidMessageError as error:
+        raise InvalidMessageError(error.code, f"stored message {identity}: {error}") from None
 
 
 def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position: int) -> str:
@@ -248,14 +252,24 @@ def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position
 
 
 def order_of(identity: str) -> tuple[str, int]:
-    """Sorts identities as they were sent: by source, then by number (`p#2` before `p#10`)."""
+    """Sorts identities as they were sent: by source, then by number (`p#2` before `p#10`).
+
+    Raises:
+        InvalidMessageError: no worker stores a message under such a name.
+    """
     source, _, number = identity.rpartition("#")
-    return source, int(number)
+    try:
+        return source, int(number)
+    except ValueError:
+        raise InvalidMessageError("invalid", f"a message is stored under {identity!r:.100}: no identity") from None
 
 
 def entry_time(entry_id: str) -> datetime:
-    """The moment at which the server took in a stream entry."""
-    return _EPOCH + timedelta(milliseconds=int(entry_id.partition("-")[0]))
+    """The moment at which the server took in a stream entry; at most that of the year 9999.
+
+    Who adds an entry can choose another id than the server's clock gives.
+    """
+    return _EPOCH + timedelta(milliseconds=min(int(entry_id.partition("-")[0]), _LAST_MS))
 
 
 def with_timestamps(raw: bytes, message: BaseMessage, entry_id: str) -> bytes:

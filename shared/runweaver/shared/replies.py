@@ -23,8 +23,11 @@ def execute(pipeline: Pipeline) -> list[Any]:
 
 
 def as_scores(rows: Any) -> list[tuple[str, float]]:
-    """The reply to a range of a sorted set, with scores: members and scores."""
-    return [(member.decode(), score) for member, score in rows]
+    """The reply to a range of a sorted set, with scores: members and scores.
+
+    What is no text was put there by somebody else, and becomes the name of nothing.
+    """
+    return [(member.decode(errors="replace"), score) for member, score in rows]
 
 
 def as_entries(rows: Any) -> list[tuple[str, dict[bytes, bytes]]]:

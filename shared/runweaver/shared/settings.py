@@ -13,9 +13,12 @@ DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
 
 _ENVIRONMENT_PREFIX: Final = "RUNWEAVER_"
 _DAY_S: Final = 24 * 60 * 60
+_CENTURY_S: Final = 36_500 * _DAY_S
 
 Namespace = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: The server counts them in milliseconds, as whole numbers of 64 bits: a hundred years are far within that.
+Seconds = Annotated[float, Field(gt=0, le=_CENTURY_S)]
+Many = Annotated[int, Field(ge=1, le=10**12)]
 Partitions = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -54,7 +57,7 @@ class ProducerSettings(ServerSettings):
     buffer_messages: Annotated[int, Field(ge=1)] = 100_000
     buffer_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
     #: About how many messages a stream may hold before producers wait with more.
-    max_backlog: Annotated[int, Field(ge=1)] = 1_000_000
+    max_backlog: Many = 1_000_000
     #: A directory for messages that the server does not take; absent: they wait in memory only.
     spool_dir: Path | None = None
     #: What all files in that directory may have together.
@@ -76,12 +79,12 @@ class StoringSettings(JobSettings):
     """For those who decide what is kept."""
 
     #: A run takes no more messages than this, but for its beginnings and ends.
-    max_run_messages: Annotated[int, Field(ge=1)] = 200_000
+    max_run_messages: Many = 200_000
     #: About how many dead letters a partition keeps, and for how long.
-    dead_letters_kept: Annotated[int, Field(ge=1)] = 10_000
-    dead_letter_ttl_s: Annotated[int, Field(ge=1)] = 30 * _DAY_S
+    dead_letters_kept: Many = 10_000
+    dead_letter_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 30 * _DAY_S
     #: How long RQ keeps a job that failed for good.
-    failed_job_ttl_s: Annotated[int, Field(ge=1)] = 7 * _DAY_S
+    failed_job_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 7 * _DAY_S
 
 
 class WorkerSettings(StoringSettings):
@@ -103,9 +106,9 @@ class FinalizerSettings(StoringSettings):
     """For a finalizer."""
 
     #: About how many announcements of summaries are kept.
-    finished_kept: Annotated[int, Field(ge=1)] = 100_000
-    summary_ttl_s: Annotated[int, Field(ge=1)] = 30 * _DAY_S
-    archive_ttl_s: Annotated[int, Field(ge=1)] = 7 * _DAY_S
+    finished_kept: Many = 100_000
+    summary_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 30 * _DAY_S
+    archive_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 7 * _DAY_S
     #: Another narrator, as `module:attribute`; absent: the deterministic one.
     narrator: str | None = None
 

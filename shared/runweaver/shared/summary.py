@@ -2,8 +2,9 @@
 
 from typing import Final, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from runweaver.shared.errors import CorruptSummaryError
 from runweaver.shared.fields import Schema, UtcDatetime
 from runweaver.shared.run import Completeness, Run, RunStatus
 
@@ -51,6 +52,20 @@ class RunSummary(Schema):
     latency_ms: int = 0
     nodes: list[str] = Field(default_factory=list)
     completeness: Completeness = Field(default_factory=Completeness)
+
+    @classmethod
+    def read(cls, run_id: str, raw: bytes | str) -> Self:
+        """Read what is stored as the summary of this run.
+
+        Raises:
+            CorruptSummaryError: it is none.
+        """
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            # Where, but not what: it may be anything.
+            places = ", ".join(".".join(map(str, problem["loc"])) or problem["msg"] for problem in error.errors()[:3])
+            raise CorruptSummaryError(f"what is stored as the summary of {run_id} is none: {places:.200}") from None
 
     @classmethod
     def from_run(cls, run: Run, *, revision: int = 1) -> Self:

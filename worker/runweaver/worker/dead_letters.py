@@ -15,9 +15,9 @@ from runweaver.shared.messages import entry_time
 from runweaver.shared.replies import as_entries
 from runweaver.worker.accept import Rejected
 
-_ID: Final = re.compile(r"(\d{1,4}):(\d{1,20}-\d{1,20})", re.ASCII)
-
 _PAGE: Final = 100
+
+_LETTER_ID: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,20}-[0-9]{1,20})")
 
 
 @dataclass(frozen=True)
@@ -141,18 +141,23 @@ def _dead_letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> D
     return DeadLetter(
         id=f"{partition}:{entry_id}",
         at=entry_time(entry_id),
-        message=fields[b"message"],
-        entry_id=fields[b"entry"].decode(),
-        position=int(fields.get(b"position", 0)),
-        code=fields[b"code"].decode(),
-        reason=fields[b"reason"].decode(),
+        # Of a letter that somebody else put there, only what is there.
+        message=fields.get(b"message", b""),
+        entry_id=fields.get(b"entry", b"").decode(errors="replace"),
+        position=_position(fields.get(b"position", b"0")),
+        code=fields.get(b"code", b"").decode(errors="replace"),
+        reason=fields.get(b"reason", b"").decode(errors="replace"),
     )
 
 
+def _position(raw: bytes) -> int:
+    return int(raw) if raw.isdigit() and len(raw) < 7 else 0  # noqa: PLR2004 - no entry has a million messages
+
+
 def _split(letter_id: str) -> tuple[int, str]:
-    match = _ID.fullmatch(letter_id)
+    match = _LETTER_ID.fullmatch(letter_id)
     if match is None:
         raise InvalidArgumentError(
-            f"{letter_id!r} is not the id of a dead letter: take one from `runweaver dead-letters list`"
+            f"{letter_id!r:.100} is not the id of a dead letter: take one from `runweaver dead-letters list`"
         )
     return int(match[1]), match[2]

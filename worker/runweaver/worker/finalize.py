@@ -182,7 +182,7 @@ class Finalizer:
         live: Any = pipeline.hgetall(keys.run(run_id))
         packed: Any
         packed, raw_summary = pipeline.mget(keys.archive(run_id), keys.summary(run_id))
-        summary = RunSummary.model_validate_json(raw_summary) if raw_summary else None
+        summary = RunSummary.read(run_id, raw_summary) if raw_summary else None
         return StoredRun.read(run_id, live, packed), summary
 
     def _write(self, pipeline: Pipeline, stored: StoredRun, run: Run, old: RunSummary | None) -> RunSummary:

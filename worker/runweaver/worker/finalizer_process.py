@@ -118,7 +118,7 @@ def load_narrator(path: str | None) -> Narrator:
     module_name, _, attribute = path.partition(":")
     try:
         narrator: Any = getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - importing runs somebody else's code
         raise SettingsError(f"RUNWEAVER_NARRATOR={path!r}: cannot be imported as module:attribute ({error})") from None
     if isinstance(narrator, type) or not hasattr(narrator, "narrate"):
         narrator = narrator() if callable(narrator) else narrator

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
-from pydantic import ValidationError
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
+from runweaver.shared.errors import CorruptSummaryError
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores, execute
@@ -82,7 +82,7 @@ def _known_indexes(client: Redis, keys: Keys, run_id: str) -> list[str]:
     """In which indexes a run stands, as far as its summary can tell: one bad key must not hold up the others."""
     try:
         raw = client.get(keys.summary(run_id))
-        return index_keys(keys, RunSummary.model_validate_json(raw or b""))
-    except (ValidationError, ResponseError) as error:
+        return index_keys(keys, RunSummary.read(run_id, raw or b""))
+    except (CorruptSummaryError, ResponseError) as error:
         _log.warning("an expired summary cannot be read, clearing the main index only", run_id=run_id, error=str(error))
         return [keys.index_all]

@@ -8,9 +8,9 @@ Jobs are JSON, and name no function that could be imported: `FinalizeJob` knows 
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, NoReturn, Protocol
+from typing import Annotated, Any, ClassVar, Final, NoReturn, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry, worker_registration
@@ -19,6 +19,7 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from runweaver.shared.errors import RunweaverError
+from runweaver.shared.fields import Identifier
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 
@@ -30,6 +31,8 @@ FINALIZE_SILENT: Final = "runweaver.finalize_silent"
 #: With so many jobs waiting, another one would not make a finalizer come earlier.
 _ENOUGH_JOBS: Final = 1_000
 _RUNS_A_JOB: Final = 500
+#: More than any version ever put into one job.
+_MOST_RUNS_ASKED: Final = 10_000
 _JOB_TIMEOUT_S: Final = 600
 _PAUSE_S: Final = 5.0
 _FAILED_JOB_TTL_S: Final = 7 * 24 * 60 * 60
@@ -51,6 +54,24 @@ class ForbiddenJobError(RunweaverError):
     """A job asks for something that is not ours to run. It ends in RQ's failed registry, unexecuted."""
 
 
+class _Request(BaseModel):
+    """The arguments of a function."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _FinalizeRequest(_Request):
+    run_ids: Annotated[list[Identifier], Field(max_length=_MOST_RUNS_ASKED)]
+    settled: bool = False
+
+
+class _FinalizeSilentRequest(_Request):
+    silent_since: Annotated[dict[Identifier, FiniteFloat], Field(max_length=_MOST_RUNS_ASKED)]
+
+
+_REQUESTS: Final[dict[str, type[_Request]]] = {FINALIZE: _FinalizeRequest, FINALIZE_SILENT: _FinalizeSilentRequest}
+
+
 class FinalizeJob(Job):
     """An RQ job that runs what is allowed, and imports nothing."""
 
@@ -68,8 +89,20 @@ class FinalizeJob(Job):
             }
         )
         if self.instance is not None or self.func_name not in allowed:
-            self._refuse(f"the function {self.func_name!r}")
+            self._refuse(f"the function {self.func_name!r:.100}")
+        self._check_arguments(_REQUESTS[self.func_name])
         return allowed[self.func_name]
+
+    def _check_arguments(self, request: "type[_Request]") -> None:
+        names = list(request.model_fields)
+        try:
+            if len(self.args) > 1:
+                self._refuse(f"what cannot be done: {len(self.args)} arguments without a name")
+            request.model_validate({**dict(zip(names, self.args, strict=False)), **self.kwargs})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            self._refuse(f"what cannot be done ({place:.100}: {first['msg']:.200})")
 
     @property
     def success_callback(self) -> None:

@@ -4,11 +4,13 @@ One worker sweeps at a time. The cost follows what is found, not how many runs a
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 
+from runweaver.shared.fields import is_identifier
 from runweaver.shared.keys import Keys, partition_of
+from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores, execute
 from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.index import clear_expired
@@ -23,6 +25,8 @@ _MOST_RUNS: Final = 500
 
 #: When a run that a sweep asked to be finalized is asked for again: the job may be lost.
 _AGAIN_MS: Final = 30_000
+
+_log = get_logger(__name__)
 
 
 class Sweeper:
@@ -84,7 +88,7 @@ class Sweeper:
 
     def _up_to(self, key: str, score_ms: float) -> dict[str, float]:
         """The runs with the lowest scores up to this one."""
-        found = self._client.zrange(
+        found: Any = self._client.zrange(
             key,
             "-inf",
             score_ms,
@@ -93,7 +97,12 @@ class Sweeper:
             num=_MOST_RUNS,
             withscores=True,
         )
-        return dict(as_scores(found))
+        strangers = {member for member, _ in found if not is_identifier(member.decode(errors="replace"))}
+        if strangers:
+            # No worker put them there. A job that names one is refused, with all the runs in it.
+            _log.warning("removing what is no run", key=key, members=len(strangers))
+            self._client.zrem(key, *strangers)
+        return dict(as_scores(row for row in found if row[0] not in strangers))
 
     def _at_home(
         self, scores: Mapping[str, float], partition: int, partitions: int, key_of: Callable[[int], str]

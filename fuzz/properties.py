@@ -1,0 +1,340 @@
+"""What holds for whatever comes in, said once for the tests and for the fuzzer.
+
+Each property takes input as it enters and fails with an exception if something is not as it should be. They need no
+server: where there has to be one, it is a fake one in memory.
+"""
+
+import io
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from typing import Any, Final
+from unittest.mock import patch
+
+from fakeredis import FakeRedis, FakeServer
+from redis import Redis
+from rich.console import Console
+from rq.serializers import JSONSerializer
+
+from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive
+from runweaver.console import cli
+from runweaver.console.render import decision_lines, summary_panel, summary_table
+from runweaver.producer.encode import build, encode_body
+from runweaver.query import Runs, Summaries
+from runweaver.shared.archive import Archive, StoredRun, most_unpacked
+from runweaver.shared.connection import connect, redact
+from runweaver.shared.errors import (
+    CorruptArchiveError,
+    CorruptSummaryError,
+    InvalidArgumentError,
+    InvalidCursorError,
+    InvalidMessageError,
+    RunweaverError,
+    SettingsError,
+)
+from runweaver.shared.keys import Keys
+from runweaver.shared.messages import (
+    BaseMessage,
+    DecisionMessage,
+    OutcomeMessage,
+    ProblemMessage,
+    RunStartedMessage,
+    entry_time,
+    identity_of,
+    order_of,
+    parse_message,
+    parse_stored,
+    with_timestamps,
+)
+from runweaver.shared.run import Run
+from runweaver.shared.settings import FinalizerSettings, JobSettings, ProducerSettings, ServerSettings, WorkerSettings
+from runweaver.shared.summary import RunSummary
+from runweaver.worker import PlainNarrator
+from runweaver.worker.accept import accept
+from runweaver.worker.consume import Entry
+from runweaver.worker.finalize import Finalizer
+from runweaver.worker.index import index_keys
+from runweaver.worker.jobs import FinalizeJob, JobQueue
+
+#: Commands that go on until they are stopped: what they take is settings.
+ENDLESS: Final = frozenset({"worker", "finalizer", "up", "demo"})
+
+#: Stands in every password that is tried, and nowhere else.
+HIDDEN_MARK: Final = "Pa55"
+
+_KEYS: Final = Keys("rw")
+_ROLES: Final = (ServerSettings, ProducerSettings, JobSettings, WorkerSettings, FinalizerSettings)
+_MAX_MESSAGE_BYTES: Final = 64 * 1024
+_LONGEST_TELLING: Final = 4_000
+
+
+def message_is_refused_or_can_be_told(raw: bytes) -> None:
+    """A message is refused with a code, or can be stored, read again and told: nothing else happens."""
+    try:
+        message = parse_message(raw)
+    except InvalidMessageError as error:
+        assert error.code in {"too-large", "not-json", "unknown-type", "invalid"}, error.code
+        str(error).encode()
+        return
+    identity = identity_of(message, partition=0, entry_id=ENTRY_ID, position=0)
+    assert identity == "{}#{}".format(*order_of(identity))
+    stored = with_timestamps(raw, message, ENTRY_ID)
+    _is_the_same_in_the_store(raw, message, stored, identity)
+    run = StoredRun.read(RUN_ID, {identity.encode(): stored}, None).fold()
+    _can_be_told(run)
+    _can_be_told(run.as_stuck())
+
+
+def _is_the_same_in_the_store(raw: bytes, message: BaseMessage, stored: bytes, identity: str) -> None:
+    [read] = parse_stored({identity: stored}).values()
+    absent = [(path[-1], holder) for path, holder in message.timestamps() if path[-1] not in holder.model_fields_set]
+    assert absent or raw == stored
+    for name, holder in absent:
+        setattr(holder, name, entry_time(ENTRY_ID))
+    # As JSON: what is not a number is not even equal to itself.
+    assert message.model_dump_json() == read.model_dump_json()
+    assert stored == with_timestamps(stored, read, ENTRY_ID)
+
+
+def _can_be_told(run: Run) -> None:
+    """A run can be narrated, summarised, indexed, written as JSON and shown."""
+    run = run.model_copy()
+    run.narrative = run.narrative or PlainNarrator().narrate(run)
+    run.model_dump_json()
+    summary = RunSummary.from_run(run)
+    assert summary == RunSummary.model_validate_json(summary.model_dump_json())
+    assert all(key.encode() for key in index_keys(_KEYS, summary))
+    can_be_shown(summary, run)
+
+
+def can_be_shown(summary: RunSummary, run: Run | None = None) -> None:
+    """What a terminal gets holds nothing that a terminal would obey."""
+    shown = io.StringIO()
+    out = Console(file=shown, width=120)
+    out.print(summary_panel(summary))
+    out.print(summary_table([summary], width=120))
+    for line in decision_lines(run) if run is not None else ():
+        out.print(line)
+    assert {"\n"}.issuperset(character for character in shown.getvalue() if is_control(character))
+
+
+def is_control(character: str) -> bool:
+    """Whether a terminal does something with it instead of showing it."""
+    return character < " " or "\x7f" <= character <= "\x9f"
+
+
+def entries_are_sorted_out(entries: Sequence[Entry]) -> None:
+    """Every message of every entry ends in a run or is set aside, exactly once, byte for byte."""
+    batch = accept(entries, max_message_bytes=_MAX_MESSAGE_BYTES)
+    came = Counter((entry.partition, entry.id, raw) for entry in entries for raw in entry.messages)
+    aside = Counter((each.partition, each.entry_id, each.raw) for each in batch.rejected)
+    merged = Counter(
+        (entry.partition, entry.id, entry.messages[position])
+        for run in batch.runs.values()
+        for entry, position in run.origins
+    )
+    assert came == aside + merged
+    assert all(len(run.fields) == 2 * len(run.origins) for run in batch.runs.values())
+    for run_id, run in batch.runs.items():
+        identities = [str(identity).encode() for identity in run.fields[::2]]
+        stored = StoredRun.read(run_id, dict(zip(identities, map(bytes, run.fields[1::2]), strict=True)), None)  # type: ignore[arg-type]
+        assert run_id == stored.fold().id
+    for each in batch.rejected:
+        assert each.reason.encode()
+        # An unforeseen error is one that we would like to know of.
+        assert each.code in {"too-large", "not-json", "unknown-type", "invalid"}, each.reason
+
+
+def archive_is_read_or_refused(packed: bytes) -> None:
+    """An archive is read, and can be written again, or is refused with one error; neither takes memory for nothing."""
+    try:
+        stored = StoredRun.read(RUN_ID, {}, packed)
+    except CorruptArchiveError as error:
+        assert len(str(error)) < _LONGEST_TELLING
+        return
+    assert sum(map(len, stored.messages.values())) <= most_unpacked(packed)
+    assert stored.archive == Archive.unpack(stored.archive.pack())
+    if not stored.exists:
+        return
+    try:
+        run = stored.fold()
+    except InvalidMessageError:
+        return
+    _can_be_told(run)
+    assert stored.archive_for(run).pack()
+
+
+def cursor_is_refused_or_gives_a_page(cursor: str) -> None:
+    """A cursor continues a list, or is refused with one error."""
+    try:
+        page = _summaries().list(cursor=cursor, limit=1)
+    except InvalidCursorError as error:
+        str(error).encode()
+        return
+    assert len(page.items) <= 1
+
+
+def summary_is_read_or_refused(raw: bytes) -> None:
+    """What lies under a summary's key is one and can be shown, or is refused with one error and left out of lists."""
+    client = _filled()
+    client.set(_KEYS.summary(RUN_ID), raw)
+    summaries = _summaries()
+    is_good = True
+    try:
+        summary = summaries.get(RUN_ID)
+    except CorruptSummaryError as error:
+        is_good = False
+        # What somebody wrote there is nothing for logs.
+        assert len(str(error)) < _LONGEST_TELLING
+    else:
+        assert summary is not None
+        can_be_shown(summary)
+        summary.model_dump_json()
+    assert len(summaries.list().items) == 2 + is_good
+    runs = Runs()
+    runs._client = client
+    try:
+        runs.get(RUN_ID)
+    except RunweaverError as error:
+        assert len(str(error)) < _LONGEST_TELLING
+    runs.running()
+    client.set(_KEYS.summary(RUN_ID), SUMMARY.model_dump_json())
+
+
+def command_line_ends_well(arguments: Sequence[str]) -> None:
+    """Every command ends with 0, 1 or 2, and shows nobody a traceback."""
+    if ENDLESS.intersection(arguments):
+        return
+    client = _filled()
+    client.delete(_KEYS.dead_letters(0))
+    letter: Any = {"message": b"\xff", "entry": "1-0", "code": "not-json", "reason": "none"}
+    client.xadd(_KEYS.dead_letters(0), letter, id="1-0")
+    with (
+        patch.object(sys, "argv", ["runweaver", *arguments]),
+        patch.object(Redis, "from_url", lambda *_arguments, **_options: client),
+        redirect_stdout(_strict_output("strict")) as out,
+        redirect_stderr(_strict_output("backslashreplace")) as err,
+    ):
+        try:
+            cli.run()
+        except SystemExit as ended:
+            assert ended.code in {None, 0, cli.NOT_FOUND, cli.TROUBLE}, ended.code
+        for stream in (out, err):
+            stream.flush()
+            told = stream.buffer.getvalue()  # type: ignore[attr-defined]
+            assert b"Traceback" not in told
+
+
+def _strict_output(errors: str) -> io.TextIOWrapper:
+    """Standard output or standard error, as Python opens them."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors)
+
+
+def environment_is_refused_or_makes_sense(variables: Mapping[str, str]) -> None:
+    """Settings are taken or refused with one error; those that are taken can be used."""
+    with patch.dict(os.environ, variables, clear=True):
+        for role in _ROLES:
+            try:
+                loaded = role.load()
+            except SettingsError as error:
+                assert "RUNWEAVER_" in str(error)
+                continue
+            for name, value in loaded.model_dump().items():
+                if name.endswith("_s"):
+                    # The server takes milliseconds, as whole numbers of 64 bits.
+                    assert 0 <= int(value * 1000) < 2**62, name
+
+
+def url_is_refused_or_makes_a_client(url: str) -> None:
+    """A URL gives a client that can make connections, or is refused with one error that does not tell the password."""
+    assert HIDDEN_MARK not in redact(url)
+    try:
+        client = connect(url, name="fuzz", retries=0)
+    except SettingsError as error:
+        assert HIDDEN_MARK not in str(error)
+        return
+    pool = client.connection_pool
+    made: Any = pool.connection_class(**pool.connection_kwargs)
+    (getattr(made, "host", None) or "").encode("idna")
+    assert not client.get_encoder().decode_responses
+
+
+def job_is_refused_or_harmless(function: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+    """Whatever a job asks for, it is done or refused with one error, and what nobody stored stays as it is."""
+    client = FakeRedis(server=FakeServer())
+    client.mset({"foreign": b"theirs", "rw:run:{": b"theirs", "rw:run:{}": b"theirs"})
+    before = {key: client.dump(key) for key in client.keys("*")}
+    settings = FinalizerSettings(summary_ttl_s=1, archive_ttl_s=1)
+    finalizer = Finalizer(client, JobQueue(client, _KEYS), _KEYS, narrator=PlainNarrator(), settings=settings)
+    job = FinalizeJob.create(
+        function, args=list(arguments), kwargs=dict(options), connection=client, serializer=JSONSerializer
+    )
+    # As they come out of the queue.
+    job._args, job._kwargs = json.loads(json.dumps([list(arguments), dict(options)]))
+    try:
+        with patch.object(FinalizeJob, "finalizer", finalizer):
+            job.func(*job.args, **job.kwargs)
+    except RunweaverError as error:
+        assert len(str(error)) < _LONGEST_TELLING
+    assert before == {key: client.dump(key) for key in client.keys("*")}
+
+
+def argument_is_refused_or_sent(value: Any) -> None:
+    """Whatever an agent hands over, its call is refused with one error, or a worker can read what is sent."""
+    for kind, fields in _calls(value):
+        try:
+            body = encode_body(build(kind, {"run_id": RUN_ID, **fields}), _MAX_MESSAGE_BYTES)
+        except InvalidArgumentError as error:
+            str(error)
+            continue
+        envelope = {"type": kind.model_fields["type"].default, "run_id": RUN_ID, "producer": "p", "seq": 0}
+        raw = json.dumps(envelope)[:-1].encode() + b"," + body[1:]
+        assert len(raw) <= _MAX_MESSAGE_BYTES
+        message = parse_message(raw)
+        identity = identity_of(message, partition=0, entry_id=ENTRY_ID, position=0)
+        _is_the_same_in_the_store(raw, message, with_timestamps(raw, message, ENTRY_ID), identity)
+
+
+def _calls(value: Any) -> Sequence[tuple[type[BaseMessage], dict[str, Any]]]:
+    """Each place in which an agent's value can stand."""
+    decision = {"id": "d", "node_id": "n", "intent": "i"}
+    return [
+        (OutcomeMessage, {"decision_id": "d", "outcome": {"success": True, "result": value}}),
+        (OutcomeMessage, {"decision_id": "d", "outcome": {"success": True, "state_changes": value, "error": "No"}}),
+        (OutcomeMessage, {"decision_id": value, "outcome": {"success": value, "error": value, "summary": value}}),
+        (OutcomeMessage, {"decision_id": "d", "outcome": {"success": True, "tokens_used": value}}),
+        (OutcomeMessage, {"decision_id": "d", "outcome": value}),
+        (DecisionMessage, {"decision": {**decision, "options": value, "chosen_option_id": value}}),
+        (DecisionMessage, {"decision": {**decision, "input_context": value}}),
+        (DecisionMessage, {"decision": {**decision, "options": [{"id": "a", "description": "A", "own": value}]}}),
+        (DecisionMessage, {"decision": {**decision, "decision_type": value, "active_constraints": value}}),
+        (ProblemMessage, {"problem": {"id": "x", "severity": "minor", "description": value}}),
+        (ProblemMessage, {"problem": {"id": "x", "severity": value, "description": "Odd"}}),
+        (RunStartedMessage, {"goal_id": "g", "input_data": value}),
+        (RunStartedMessage, {"goal_id": "g", "input_data": {"a": value}, "tags": value}),
+    ]
+
+
+@cache
+def _filled() -> FakeRedis:
+    """A server with three summaries, the messages of one of them, and a dead letter. Making it takes a while."""
+    client = FakeRedis(server=FakeServer())
+    for number, run_id in enumerate((RUN_ID, "run-2", "run-3")):
+        summary = SUMMARY.model_copy(update={"run_id": run_id})
+        client.set(_KEYS.summary(run_id), summary.model_dump_json())
+        for key in index_keys(_KEYS, summary):
+            client.zadd(key, {run_id: 1_000 * number})
+    packed = archive({f"p#{each['seq']}": json.dumps(each).encode() for each in MESSAGES}).pack()
+    client.set(_KEYS.archive(RUN_ID), packed)
+    client.zadd(_KEYS.active(0), {RUN_ID: 1, "run-2": 2})
+    return client
+
+
+def _summaries() -> Summaries:
+    summaries = Summaries("redis://localhost", namespace="rw")
+    summaries._client = _filled()
+    return summaries
