@@ -2,92 +2,39 @@
 
 A job is only a trigger: what is still to summarise stands in the `due` sets. Losing a job costs time, never a run.
 
-Jobs are JSON, and name no function that could be imported: `FinalizeJob` knows what there is to run, and runs that.
+Jobs are JSON, and name no function that could be imported, see `finalize_job`.
 """
 
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, NoReturn, Protocol
+from typing import Any, Final
 
 from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry, worker_registration
-from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
-from runweaver.shared.errors import RunweaverError
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
-
-#: What a job asks for: look at these runs.
-FINALIZE: Final = "runweaver.finalize"
-#: What a job asks for: these runs have been silent since then.
-FINALIZE_SILENT: Final = "runweaver.finalize_silent"
+from runweaver.worker.finalize_job import (
+    FAILURE_TTL_S,
+    FINALIZE,
+    FINALIZE_SILENT,
+    JOB_TIMEOUT_S,
+    RETRIES,
+    FinalizeJob,
+    FinalizeQueue,
+)
 
 #: With so many jobs waiting, another one would not make a finalizer come earlier.
 _ENOUGH_JOBS: Final = 1_000
 _RUNS_A_JOB: Final = 500
-_JOB_TIMEOUT_S: Final = 600
 _PAUSE_S: Final = 5.0
-_FAILURE_TTL_S: Final = 7 * 24 * 60 * 60
 
 _log = get_logger(__name__)
-
-
-class FinalizesRuns(Protocol):
-    """What runs the jobs."""
-
-    def finalize(self, run_ids: Sequence[str], *, settled: bool) -> None: ...
-
-    def finalize_silent(self, silent_since: Mapping[str, float]) -> None: ...
-
-
-class ForbiddenJobError(RunweaverError):
-    """A job asks for something that is not ours to run. It ends in RQ's failed registry, unexecuted."""
-
-
-class FinalizeJob(Job):
-    """An RQ job that runs what is allowed, and imports nothing."""
-
-    #: Set in the finalizer's process.
-    finalizer: ClassVar[FinalizesRuns | None] = None
-
-    @property
-    def func(self) -> Any:
-        allowed = (
-            {}
-            if self.finalizer is None
-            else {
-                FINALIZE: self.finalizer.finalize,
-                FINALIZE_SILENT: self.finalizer.finalize_silent,
-            }
-        )
-        if self.instance is not None or self.func_name not in allowed:
-            self._refuse(f"the function {self.func_name!r}")
-        return allowed[self.func_name]
-
-    @property
-    def success_callback(self) -> None:
-        if self._success_callback_name:
-            self._refuse("a success callback")
-
-    @property
-    def failure_callback(self) -> None:
-        # Not refused with an error: RQ asks for it while it deals with one.
-        return None
-
-    @property
-    def stopped_callback(self) -> None:
-        return None
-
-    def send_webhooks(self, *_args: Any, **_options: Any) -> None:
-        """Call nobody: whoever can write a job could make us call any address."""
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise ForbiddenJobError(f"job {self.id} asks for {what}: finalizers run {FINALIZE} and {FINALIZE_SILENT} only")
 
 
 class JobsStatus(BaseModel):
@@ -105,8 +52,9 @@ class JobQueue:
 
     def __init__(self, client: Redis, keys: Keys) -> None:
         self._pause_until = 0.0
-        self.queue = Queue(
-            f"{keys.namespace}-finalize", connection=client, job_class=FinalizeJob, serializer=JSONSerializer
+        name = f"{keys.namespace}-finalize"
+        self.queue: Queue = FinalizeQueue(
+            name, connection=client, job_class=FinalizeJob.for_queue(name), serializer=JSONSerializer
         )
 
     def status(self) -> JobsStatus:
@@ -160,10 +108,10 @@ class JobQueue:
                 kwargs=kwargs,
                 description=description,
                 job_id=job_id,
-                timeout=_JOB_TIMEOUT_S,
+                timeout=JOB_TIMEOUT_S,
                 result_ttl=0,
-                failure_ttl=_FAILURE_TTL_S,
-                retry=Retry(max=3),
+                failure_ttl=FAILURE_TTL_S,
+                retry=Retry(max=RETRIES),
             )
         except RedisError as error:
             # Without a pause, each batch of messages would wait for a server that does not answer.
