@@ -1,6 +1,7 @@
 """The one place that makes connections, and that turns the driver's errors into ours."""
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -44,19 +45,24 @@ def connect(url: str, *, name: str, blocks_for_s: float = 0.0, retries: int = 3)
     """
     backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
     try:
-        return Redis.from_url(
+        client = Redis.from_url(
             url,
             client_name=f"runweaver-{name}",
             socket_timeout=blocks_for_s + SOCKET_MARGIN_S,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
             retry=Retry(backoff, retries),
         )
+        # The driver looks at the options only when it makes a connection.
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+    except (TypeError, driver.RedisError) as error:
+        raise SettingsError(f"an option of the Redis URL {redact(url)!r} cannot be used: {error}") from None
     except ValueError as error:
         # With a password in the URL, the driver's words may hold a part of it.
         reason = "special characters in the password have to be percent-encoded" if "@" in url else error
         raise SettingsError(
             f"the Redis URL {redact(url)!r} cannot be used: {reason}. It looks like redis://user:password@host:6379/0"
         ) from None
+    return client
 
 
 def check_server(client: Redis, url: str) -> None:
@@ -120,9 +126,32 @@ def _translated(error: driver.RedisError, where: str) -> ServerError:
     if isinstance(error, driver.BusyLoadingError):
         return ServerUnreachableError(f"the server at {where} is still loading its data: try again in a moment")
     if isinstance(error, driver.ConnectionError | driver.TimeoutError):
-        return ServerUnreachableError(
-            f"no Redis answers at {where} ({text}): start one there, or set RUNWEAVER_REDIS_URL to where it is"
-        )
+        return _unreachable(error, where)
     if isinstance(error, driver.ResponseError) and "unknown command" in text.lower():
         return ServerTooOldError(f"the server at {where} lacks a command ({text}): at least Redis 6.2 is needed")
     return ServerError(f"the server at {where} answered with an error: {text}")
+
+
+def _unreachable(error: driver.RedisError, where: str) -> ServerUnreachableError:
+    with_tls = where.startswith("rediss:")
+    if with_tls and _came_of(error, ssl.SSLError, FileNotFoundError, PermissionError):
+        return ServerUnreachableError(
+            f"TLS with the server at {where} fails ({error}): see to ssl_ca_certs, ssl_certfile and ssl_keyfile in the "
+            "URL, and to the name that the server's certificate is for"
+        )
+    hint = ""
+    if with_tls and isinstance(error, driver.TimeoutError):
+        hint = " (one without TLS has redis://)"
+    elif not with_tls and _came_of(error, ConnectionResetError):
+        hint = " (one with TLS has rediss://)"
+    return ServerUnreachableError(
+        f"no Redis answers at {where} ({error}): start one there, or set RUNWEAVER_REDIS_URL to where it is{hint}"
+    )
+
+
+def _came_of(error: BaseException | None, *kinds: type[Exception]) -> bool:
+    while error is not None:
+        if isinstance(error, kinds):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
