@@ -55,7 +55,10 @@ def connect(url: str, *, name: str, blocks_for_s: float = 0.0, retries: int = 3)
         # The driver looks at the options only when it makes a connection.
         client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
     except (TypeError, driver.RedisError) as error:
-        raise SettingsError(f"an option of the Redis URL {redact(url)!r} cannot be used: {error}") from None
+        told = re.sub(r".* got an unexpected keyword argument (\S+)", r"there is no option \1", str(error))
+        raise SettingsError(
+            f"an option of the Redis URL {redact(url)!r} cannot be used: {told}. Those for TLS need rediss://"
+        ) from None
     except ValueError as error:
         # With a password in the URL, the driver's words may hold a part of it.
         reason = "special characters in the password have to be percent-encoded" if "@" in url else error
