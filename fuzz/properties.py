@@ -57,8 +57,9 @@ from runweaver.worker import PlainNarrator
 from runweaver.worker.accept import accept
 from runweaver.worker.consume import Entry
 from runweaver.worker.finalize import Finalizer
+from runweaver.worker.finalize_job import FinalizeJob
 from runweaver.worker.index import index_keys
-from runweaver.worker.jobs import FinalizeJob, JobQueue
+from runweaver.worker.jobs import JobQueue
 
 #: Commands that go on until they are stopped: what they take is settings.
 ENDLESS: Final = frozenset({"worker", "finalizer", "up", "demo"})

@@ -18,7 +18,7 @@ from fuzz.source import Source
 from runweaver.query.summaries import _encode, _Place
 from runweaver.shared.settings import FinalizerSettings, WorkerSettings
 from runweaver.worker.consume import Entry
-from runweaver.worker.jobs import FINALIZE, FINALIZE_SILENT
+from runweaver.worker.finalize_job import FINALIZE, FINALIZE_SILENT
 
 #: The first byte of an input: the rest is taken as it stands, or as choices to make it from.
 AS_IT_STANDS: Final = b"\x00"

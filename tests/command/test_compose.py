@@ -3,10 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from runweaver.query import read_status
 from runweaver.shared import FinalizerSettings, ProducerSettings, RunStatus, WorkerSettings
 from runweaver.worker import JobQueue
 from tests.support.messages import Script
-from tests.support.processes import Pipeline
+from tests.support.secured import DEPLOY, SERVERS, USERS, SecuredPipeline, SecuredServer, password_variable
 from tests.support.server import Server
 from tests.support.waiting import wait_until
 
@@ -61,12 +62,10 @@ def _seconds(duration: str) -> int:
     return int(duration.removesuffix("s"))
 
 
-def _server_options() -> dict[str, str]:
-    """What the server's command line says."""
+def _server_options() -> list[str]:
+    """What the server's command line says, after the program."""
     command: list[str] = _SERVICES["redis"]["command"]
-    program, *options = command
-    assert "redis-server" == program
-    return {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+    return command[command.index("redis-server") + 1 :]
 
 
 def _command(name: str) -> list[str]:
@@ -76,26 +75,35 @@ def _command(name: str) -> list[str]:
     return [str(_SCRIPTS / program), *arguments]
 
 
-def _environment(name: str, url: str, namespace: str) -> dict[str, str]:
-    """What the container's environment is, but for where the server is, and for a namespace of the test's own."""
-    given = {variable: str(value) for variable, value in _SERVICES[name]["environment"].items()}
-    given["RUNWEAVER_REDIS_URL"] = urlsplit(given["RUNWEAVER_REDIS_URL"])._replace(netloc=urlsplit(url).netloc).geturl()
-    return {**given, "RUNWEAVER_NAMESPACE": namespace, "PATH": f"{_SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+def _interpolated(value: object, passwords: Mapping[str, str]) -> str:
+    """What docker compose makes of a value of the file."""
+    variables = {password_variable(user): password for user, password in passwords.items()}
+    return re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: variables[found[1]], str(value)).replace("$$", "$")
 
 
-def _is_healthy(name: str, url: str, namespace: str, *, patience_s: int | None = None) -> bool:
+def _environment(name: str, server: SecuredServer) -> dict[str, str]:
+    """What the container's environment is, but for where the server is."""
+    given = {
+        variable: _interpolated(value, server.passwords) for variable, value in _SERVICES[name]["environment"].items()
+    }
+    url = given.get("RUNWEAVER_REDIS_URL")
+    if url is not None:
+        given["RUNWEAVER_REDIS_URL"] = url.replace("@redis:6379/", f"@localhost:{server.port}/")
+    return {**given, "PATH": f"{_SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+
+
+def _is_healthy(name: str, server: SecuredServer, *, patience_s: int | None = None) -> bool:
     """Run the service's health check as the container engine does."""
     healthcheck = _SERVICES[name]["healthcheck"]
     kind, check = healthcheck["test"]
     assert "CMD-SHELL" == kind
-    # A single dollar sign would be the file's own variable.
-    script = check.replace("$$", "$")
+    script = _interpolated(check, server.passwords).replace("redis-cli", f"redis-cli -p {server.port}")
     if patience_s is not None:
         script, replaced = re.subn(r"(?<= < )\d+", str(patience_s), script)
         assert 1 == replaced
     finished = subprocess.run(
         ["/bin/sh", "-c", script],
-        env=_environment(name, url, namespace),
+        env=_environment(name, server),
         capture_output=True,
         timeout=_seconds(healthcheck["timeout"]),
         check=False,
@@ -106,15 +114,16 @@ def _is_healthy(name: str, url: str, namespace: str, *, patience_s: int | None =
 class Deployment:
     """Processes with the commands and the environment of the file's services, as many as it says."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: SecuredPipeline) -> None:
         self.pipeline = pipeline
+        self.server = pipeline.server
         # Containers inherit nothing.
         pipeline.environment = {}
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
 
     def start(self, name: str, *, replicas: int | None = None) -> None:
         """Start a service, and wait until the pipeline knows all its processes."""
-        environment = _environment(name, self.pipeline.url, self.pipeline.namespace)
+        environment = _environment(name, self.server)
         count = _replicas(name) if replicas is None else replicas
         self.processes[name] = [self.pipeline.spawn(_command(name), **environment) for _ in range(count)]
         wait_until(lambda: count == self._known()[name], what=f"{count} of {name}")
@@ -127,7 +136,7 @@ class Deployment:
         return [process.wait(grace_s) for process in self.processes[name]]
 
     def is_healthy(self, name: str, *, patience_s: int | None = None) -> bool:
-        return _is_healthy(name, self.pipeline.url, self.pipeline.namespace, patience_s=patience_s)
+        return _is_healthy(name, self.server, patience_s=patience_s)
 
     def _known(self) -> dict[str, int]:
         client, keys = self.pipeline.redis, self.pipeline.keys
@@ -137,25 +146,23 @@ class Deployment:
         }
 
 
-@pytest.fixture(scope="module")
-def compose_server() -> Iterator[Server]:
-    """A server that is told what the file tells its own."""
-    with Server(**_server_options()) as running:
-        yield running
-
-
 @pytest.fixture
-def deployment(compose_server: Server, namespace: str) -> Iterator[Deployment]:
-    """Nothing runs in it yet."""
-    with Pipeline(compose_server.url, namespace) as pipeline:
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    """A server that is told what the file tells its own. Nothing else runs yet."""
+    with (
+        SecuredServer(tmp_path, SERVERS["valkey"], options=_server_options()) as server,
+        SecuredPipeline(server, tmp_path / "log") as pipeline,
+    ):
         yield Deployment(pipeline)
+        assert [] == pipeline.complaints
+        assert [] == [each for each in server.refused() if each["reason"] != "auth"]
 
 
 def test_its_services_summarise_a_run_and_stop_when_told(deployment: Deployment) -> None:
     """All replicas come up, an agent's run gets its summary, and SIGTERM ends every process with exit code 0."""
     for name in _OURS:
         deployment.start(name)
-    settings = ProducerSettings(redis_url=deployment.pipeline.url, namespace=deployment.pipeline.namespace)
+    settings = ProducerSettings(redis_url=deployment.server.url("producer"), namespace=deployment.pipeline.namespace)
 
     with Producer(settings=settings) as producer, producer.start_run("compose", "See that it works") as run:
         decision = run.quick_decision("Does it work?", "Try it")
@@ -199,17 +206,26 @@ def test_a_service_that_hangs_is_unhealthy(deployment: Deployment, name: str) ->
 
 
 @pytest.mark.parametrize("name", _OURS)
-def test_a_health_check_fails_without_a_server(name: str, namespace: str) -> None:
+def test_a_health_check_fails_without_a_server(name: str, tmp_path: Path) -> None:
     """Where nobody listens, the check fails by itself, before the engine has to end it."""
-    with Server() as server:
-        server.kill()
+    assert not _is_healthy(name, SecuredServer(tmp_path, SERVERS["valkey"]))
 
-        assert not _is_healthy(name, server.url, namespace)
+
+@pytest.mark.skipif(shutil.which("redis-cli") is None, reason="needs redis-cli, as the image of the server has it")
+def test_the_server_is_healthy_when_it_lets_somebody_in(deployment: Deployment) -> None:
+    """Its check passes with the reader's password, and fails with another one."""
+    assert deployment.is_healthy("redis")
+    password = deployment.server.passwords["reader"]
+    deployment.server.passwords["reader"] = "wrong"
+    assert not deployment.is_healthy("redis")
+    deployment.server.passwords["reader"] = password
 
 
 def test_the_server_keeps_what_it_acknowledged() -> None:
     """The options of its command line turn the append-only file on, and a crash loses nothing."""
-    with Server(**_server_options()) as server, server.client() as client:
+    names, values = _server_options()[::2], _server_options()[1::2]
+    options = {name.removeprefix("--"): value for name, value in zip(names, values, strict=True)}
+    with Server(**options) as server, server.client() as client:
         assert {"appendonly": "yes", "appendfsync": "everysec"} == client.config_get("appendonly", "appendfsync")
         client.set("key", "value")
         server.kill()
@@ -217,17 +233,26 @@ def test_the_server_keeps_what_it_acknowledged() -> None:
         assert b"value" == client.get("key")
 
 
+def test_the_server_starts_with_the_users_of_the_file() -> None:
+    """Its command is the script, on what is mounted, and writes to where nothing stays."""
+    program, script, made, entrypoint, *_ = _SERVICES["redis"]["command"]
+    mounted = dict(mount.split(":")[:2] for mount in _SERVICES["redis"]["volumes"])
+
+    # The image's own entry point hands the server over to a user that is not root.
+    assert ("sh", "docker-entrypoint.sh") == (program, entrypoint)
+    assert DEPLOY / "with-users.sh" == _REPOSITORY / "deploy" / Path(script).relative_to(mounted["./deploy"])
+    assert [str(Path(made).parent)] == _SERVICES["redis"]["tmpfs"]
+
+
 def test_the_data_of_the_server_outlives_its_container() -> None:
     """The directory in which the image keeps its data is a volume with a name."""
-    (mount,) = _SERVICES["redis"]["volumes"]
-    volume, _, target = mount.partition(":")
+    named = {mount.partition(":")[2]: mount.partition(":")[0] for mount in _SERVICES["redis"]["volumes"]}
 
-    assert "/data" == target
-    assert volume in _COMPOSE["volumes"]
+    assert named["/data"] in _COMPOSE["volumes"]
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
-    """The server has no password: its port is bound to the loopback interface, and no other service has one."""
+    """Passwords would go over the net as they are: the server's port is bound to the loopback interface."""
     published = {name: service["ports"] for name, service in _SERVICES.items() if "ports" in service}
 
     assert {"redis": ["127.0.0.1:6379:6379"]} == published
@@ -235,10 +260,10 @@ def test_nothing_is_published_beyond_this_machine() -> None:
 
 @pytest.mark.parametrize("name", _OURS)
 def test_services_find_the_server_and_wait_for_it(name: str) -> None:
-    """The URL names the service that runs the server and its port, and the service starts when that is healthy."""
-    url = urlsplit(_SERVICES[name]["environment"]["RUNWEAVER_REDIS_URL"])
+    """The URL names the service that runs the server, its port and the service's own user. It waits for the server."""
+    url = urlsplit(_interpolated(_SERVICES[name]["environment"]["RUNWEAVER_REDIS_URL"], dict.fromkeys(USERS, "secret")))
 
-    assert ("redis", 6379) == (url.hostname, url.port)
+    assert (name, "secret", "redis", 6379) == (url.username, url.password, url.hostname, url.port)
     assert {"redis": {"condition": "service_healthy"}} == _SERVICES[name]["depends_on"]
 
 
@@ -262,12 +287,33 @@ def test_every_service_is_watched_and_kept_up(name: str) -> None:
 
 
 def test_there_is_no_secret_in_the_file() -> None:
-    """No name of a secret, no user in a URL, and nothing that looks like a key."""
-    values = json.dumps(_COMPOSE)
+    """Passwords are named and have no value there, and nothing else looks like a secret."""
+    values = re.sub(r"\$\{RUNWEAVER_\w+_PASSWORD:\?[^}]*\}", "", json.dumps(_COMPOSE))
+    values = re.sub(r"\$?RUNWEAVER_[A-Z]+_PASSWORD", "", values)
 
-    for pattern in (r"(?i)pass(word|wd|phrase)?\b|requirepass|secret|token|credential|api.?key", r"://[^/\s]*@"):
+    for pattern in (r"(?i)pass(word|wd|phrase)?\b|requirepass|secret|token|credential|api.?key", r"://\w+:[^@/\s]+@"):
         assert [] == re.findall(pattern, values)
     assert [] == re.findall(r"[A-Za-z0-9+/=_-]{32,}", values)
+
+
+def test_a_missing_password_is_told() -> None:
+    """Each variable that the file takes is a password, and docker compose ends with a sentence where it is missing."""
+    told = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", json.dumps(_COMPOSE))
+
+    assert {password_variable(user) for user in USERS} == {name for name, _ in told}
+    assert {":?is not set"} == {rest.partition(",")[0] for _, rest in told}
+
+
+def test_the_comment_makes_the_passwords(tmp_path: Path) -> None:
+    """The lines at the top of the file, run in a shell, write a file with all four."""
+    comment = re.findall(r"^#     (.*)$", (_REPOSITORY / "docker-compose.yml").read_text(), re.MULTILINE)
+    assert "docker compose up --build" == comment.pop()
+    subprocess.run(["/bin/sh", "-c", "\n".join(comment)], cwd=tmp_path, check=True)
+    made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
+
+    assert {password_variable(user) for user in USERS} == set(made)
+    assert all(re.fullmatch(r"[0-9a-f]{48}", password) for password in made.values())
+    assert 4 == len(set(made.values()))
 
 
 def test_the_image_runs_the_command_itself() -> None:

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +40,8 @@ class Pipeline:
             **(environment or {}),
         }
         self.processes: list[subprocess.Popen[bytes]] = []
+        #: Where the processes log to; absent: nowhere.
+        self.log: Path | None = None
 
     def start(self, role: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start `runweaver worker` or `runweaver finalizer`."""
@@ -45,7 +49,8 @@ class Pipeline:
 
     def spawn(self, command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
         """Start any process that works on this namespace."""
-        process = subprocess.Popen(command, env={**self.environment, **environment}, stderr=subprocess.DEVNULL)
+        with self.log.open("ab") if self.log is not None else nullcontext(subprocess.DEVNULL) as log:
+            process = subprocess.Popen(command, env={**self.environment, **environment}, stderr=log)
         self.processes.append(process)
         return process
 

@@ -251,6 +251,28 @@ def test_what_is_no_url_is_a_settings_error(url: str) -> None:
         connect(url, name="test")
 
 
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("no_such=1", "there is no option 'no_such'"),
+        ("ssl_ca_certs=ca.crt", "there is no option 'ssl_ca_certs'"),
+    ],
+)
+def test_an_option_that_is_none_is_a_settings_error(option: str, reason: str) -> None:
+    """It is found before anything is sent, and named without the password."""
+    with pytest.raises(SettingsError) as caught:
+        connect(f"{_URL}?{option}", name="test")
+
+    assert reason in str(caught.value)
+    assert "secret-word" not in str(caught.value)
+
+
+def test_options_for_tls_have_values_that_are_checked() -> None:
+    """What a certificate is required for is one of three words."""
+    with pytest.raises(SettingsError, match="maybe"):
+        connect("rediss://example.test/0?ssl_cert_reqs=maybe", name="test")
+
+
 def test_a_client_waits_longer_than_it_blocks() -> None:
     """Otherwise its socket would give up on a command that is still waiting on the server."""
     options = connect("redis://localhost", name="test", blocks_for_s=3).connection_pool.connection_kwargs
@@ -264,8 +286,8 @@ def test_a_client_waits_longer_than_it_blocks() -> None:
     [
         ("redis://a..b:6379/0", "idna"),
         ("redis://\udcff/0", "surrogates not allowed"),
-        ("redis://localhost/0?decode_responses=true", "'decode_responses' is none of"),
-        ("redis://localhost/0?tiemout=3", "'tiemout' is none of"),
+        ("redis://localhost/0?decode_responses=true", "there is no option 'decode_responses'"),
+        ("redis://localhost/0?tiemout=3", "there is no option 'tiemout'"),
         ("redis://localhost/0?socket_timeout=-1", "a timeout of -1.0 s is none"),
         ("redis://localhost/0?protocol=9", "protocol"),
         ("rediss://localhost/0?ssl_cert_reqs=perhaps", "perhaps"),

@@ -17,7 +17,7 @@ from fuzz.source import Source
 from fuzz.targets import AS_CHOICES, TARGETS
 from runweaver.shared.archive import Archive
 from runweaver.worker.consume import Entry
-from runweaver.worker.jobs import FINALIZE, FINALIZE_SILENT
+from runweaver.worker.finalize_job import FINALIZE, FINALIZE_SILENT
 from tests.unit.strategies import entries, json_values
 
 #: All characters, also halves of them.

@@ -1,8 +1,9 @@
 """The one place that makes connections, and that turns the driver's errors into ours."""
 
 import re
+import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,11 +32,17 @@ _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 2.0
 _LONGEST_TIMEOUT_S: Final = 24 * 60 * 60
 
-#: What a URL may say after its `?`, beside what is about TLS.
+#: What a URL may say after its `?`; and what more, where it begins with rediss.
 _OPTIONS: Final = frozenset(
     {
         *("db", "username", "password", "protocol", "client_name", "health_check_interval", "max_connections"),
         *("socket_timeout", "socket_connect_timeout", "socket_keepalive"),
+    }
+)
+_TLS_OPTIONS: Final = frozenset(
+    {
+        *("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password"),
+        *("ssl_cert_reqs", "ssl_check_hostname", "ssl_min_version", "ssl_ciphers"),
     }
 )
 
@@ -109,8 +116,9 @@ def connect(
         SettingsError: the URL is none.
     """
     backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
+    _check_options(url)
     try:
-        _check_options(url)
+        url.encode()
         client = Redis.from_url(
             url,
             client_name=f"runweaver-{name}",
@@ -189,6 +197,8 @@ def translated(error: driver.RedisError, where: str) -> ServerError:
         where: the server, as `redact` names it.
     """
     text = str(error)
+    if isinstance(error, driver.ConnectionError | driver.TimeoutError) and (hint := _tls_hint(error, where)):
+        return ServerUnreachableError(hint)
     for kinds, beginnings, meaning, sentence in _MEANINGS:
         if isinstance(error, kinds) or text.startswith(beginnings):
             return meaning(sentence.format(where=where, text=text))
@@ -196,11 +206,17 @@ def translated(error: driver.RedisError, where: str) -> ServerError:
 
 
 def _check_options(url: str) -> None:
-    """The driver takes any text and any option; some (such as another encoding) would break us much later."""
-    url.encode()
-    for option in parse_qs(urlsplit(url).query):
-        if option not in _OPTIONS and not option.startswith("ssl_"):
-            raise ValueError(f"the option {option!r} is none of {', '.join(sorted(_OPTIONS))} and ssl_…")
+    """The driver takes any option; some (such as another encoding) would break us much later."""
+    with suppress(ValueError):
+        scheme, _, _, query, _ = urlsplit(url)
+        allowed = _OPTIONS | (_TLS_OPTIONS if scheme == "rediss" else frozenset())
+        for option in parse_qs(query, keep_blank_values=True):
+            # After a password with a question mark, what looks like an option may be the rest of it.
+            if option not in allowed and "@" not in query:
+                raise SettingsError(
+                    f"the Redis URL {redact(url)!r} cannot be used: there is no option {option!r:.100}. There are "
+                    f"{', '.join(sorted(_OPTIONS))}; and for rediss:// those for TLS, such as ssl_ca_certs"
+                )
 
 
 def _check_connection(client: Redis) -> None:
@@ -211,3 +227,26 @@ def _check_connection(client: Redis) -> None:
     for timeout_s in (connection.socket_timeout, connection.socket_connect_timeout):
         if not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
             raise ValueError(f"a timeout of {timeout_s} s is none")
+
+
+def _tls_hint(error: driver.RedisError, where: str) -> str:
+    """What to say where it is TLS that fails, or may be."""
+    with_tls = where.startswith("rediss:")
+    if with_tls and _came_of(error, ssl.SSLError, FileNotFoundError, PermissionError):
+        return (
+            f"TLS with the server at {where} fails ({error}): see to ssl_ca_certs, ssl_certfile and ssl_keyfile in the "
+            "URL, and to the name that the server's certificate is for"
+        )
+    if with_tls and isinstance(error, driver.TimeoutError):
+        return f"no Redis answers with TLS at {where} ({error}): see whether one is there; one without TLS has redis://"
+    if not with_tls and _came_of(error, ConnectionResetError):
+        return f"the server at {where} broke the connection ({error}): one that wants TLS has rediss://"
+    return ""
+
+
+def _came_of(error: BaseException | None, *kinds: type[Exception]) -> bool:
+    while error is not None:
+        if isinstance(error, kinds):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

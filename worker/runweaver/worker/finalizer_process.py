@@ -4,6 +4,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib import import_module
 from os import getpid
 from secrets import token_hex
@@ -15,13 +16,14 @@ from rq import SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
-from runweaver.shared.connection import check_server, connect
+from runweaver.shared.connection import check_server, concerns_one_key, connect
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.settings import FinalizerSettings
 from runweaver.worker.finalize import Finalizer
-from runweaver.worker.jobs import FinalizeJob, JobQueue
+from runweaver.worker.finalize_job import FinalizeQueue
+from runweaver.worker.jobs import JobQueue
 from runweaver.worker.narrate import Narrator, PlainNarrator
 from runweaver.worker.stopping import leave_at_once, leave_in_time
 
@@ -46,14 +48,16 @@ class FinalizerProcess:
         """
         keys = Keys(settings.namespace)
         client = connect(settings.redis_url, name="finalizer")
-        self._jobs_client = connect(settings.effective_jobs_url, name="finalizer-jobs")
+        # RQ waits for a job for nearly as long as that.
+        self._jobs_client = connect(settings.effective_jobs_url, name="finalizer-jobs", blocks_for_s=_WORKER_TTL_S)
         check_server(client, settings.redis_url)
         check_server(self._jobs_client, settings.effective_jobs_url)
         self._jobs = JobQueue(self._jobs_client, keys, failed_job_ttl_s=settings.failed_job_ttl_s)
         self._finalizer = Finalizer(
             client, self._jobs, keys, narrator=load_narrator(settings.narrator), settings=settings
         )
-        self._job_class = type("BoundFinalizeJob", (FinalizeJob,), {"finalizer": self._finalizer})
+        job_class = self._jobs.queue.job_class
+        self._job_class = type(job_class.__name__, (job_class,), {"finalizer": self._finalizer})
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT. Call it in the main thread: RQ stops jobs that hang by a signal."""
@@ -73,11 +77,12 @@ class FinalizerProcess:
         Returns:
             Whether it was a signal that ended it.
         """
-        worker = _StoppableWorker(
+        worker = _FinalizeWorker(
             [self._jobs.queue],
             name=f"{socket.gethostname()}-{getpid()}-{token_hex(3)}",
             connection=self._jobs_client,
             job_class=self._job_class,
+            queue_class=FinalizeQueue,
             serializer=JSONSerializer,
             worker_ttl=_WORKER_TTL_S,
             maintenance_interval=_MAINTENANCE_S,
@@ -91,8 +96,8 @@ class FinalizerProcess:
         return worker.was_stopped
 
 
-class _StoppableWorker(SimpleWorker):
-    """Tells a stop from a broken connection, which look alike in `work`; and ends in time."""
+class _FinalizeWorker(SimpleWorker):
+    """Tells a stop from a broken connection, which look alike in `work`. Ends in time, and not where RQ gives up."""
 
     was_stopped = False
     stop_job: Callable[[], None]
@@ -105,6 +110,25 @@ class _StoppableWorker(SimpleWorker):
 
     def request_force_stop(self, signum: int, _frame: FrameType | None) -> None:
         leave_at_once(signum)
+
+    def subscribe(self) -> None:
+        """Take no commands: a signal stops a finalizer, and not whoever may publish on a channel."""
+
+    def _set_ip_address(self, *_connection: Any) -> None:
+        # RQ would give the connection another name to find it by, and health checks look for the one it has.
+        self.ip_address = "unknown"
+
+    def run_maintenance_tasks(self) -> None:
+        """Tidy up RQ's keys. Where somebody wrote nonsense there, that is told, and jobs go on."""
+        try:
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        except StopRequested:
+            raise
+        except Exception as error:
+            if isinstance(error, RedisError) and not concerns_one_key(error):
+                raise
+            self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]
+            _log.exception("cannot tidy up RQ's keys, finalizing nevertheless", queue=self.queues[0].name)
 
 
 def load_narrator(path: str | None) -> Narrator:

@@ -2,127 +2,41 @@
 
 A job is only a trigger: what is still to summarise stands in the `due` sets. Losing a job costs time, never a run.
 
-Jobs are JSON, and name no function that could be imported: `FinalizeJob` knows what there is to run, and runs that.
+Jobs are JSON, and name no function that could be imported, see `finalize_job`.
 """
 
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final, NoReturn, Protocol
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry, worker_registration
-from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
-from runweaver.shared.errors import RunweaverError
-from runweaver.shared.fields import Identifier
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
-
-#: What a job asks for: look at these runs.
-FINALIZE: Final = "runweaver.finalize"
-#: What a job asks for: these runs have been silent since then.
-FINALIZE_SILENT: Final = "runweaver.finalize_silent"
+from runweaver.worker.finalize_job import (
+    FAILED_JOB_TTL_S,
+    FINALIZE,
+    FINALIZE_SILENT,
+    JOB_TIMEOUT_S,
+    RETRIES,
+    FinalizeJob,
+    FinalizeQueue,
+)
 
 #: With so many jobs waiting, another one would not make a finalizer come earlier.
 _ENOUGH_JOBS: Final = 1_000
 _RUNS_A_JOB: Final = 500
-#: More than any version ever put into one job.
-_MOST_RUNS_ASKED: Final = 10_000
-_JOB_TIMEOUT_S: Final = 600
 _PAUSE_S: Final = 5.0
-_FAILED_JOB_TTL_S: Final = 7 * 24 * 60 * 60
 #: How often to see how many jobs wait.
 _LOOK_EVERY_S: Final = 1.0
 
 _log = get_logger(__name__)
-
-
-class FinalizesRuns(Protocol):
-    """What runs the jobs."""
-
-    def finalize(self, run_ids: Sequence[str], *, settled: bool) -> None: ...
-
-    def finalize_silent(self, silent_since: Mapping[str, float]) -> None: ...
-
-
-class ForbiddenJobError(RunweaverError):
-    """A job asks for something that is not ours to run. It ends in RQ's failed registry, unexecuted."""
-
-
-class _Request(BaseModel):
-    """The arguments of a function."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _FinalizeRequest(_Request):
-    run_ids: Annotated[list[Identifier], Field(max_length=_MOST_RUNS_ASKED)]
-    settled: bool = False
-
-
-class _FinalizeSilentRequest(_Request):
-    silent_since: Annotated[dict[Identifier, FiniteFloat], Field(max_length=_MOST_RUNS_ASKED)]
-
-
-_REQUESTS: Final[dict[str, type[_Request]]] = {FINALIZE: _FinalizeRequest, FINALIZE_SILENT: _FinalizeSilentRequest}
-
-
-class FinalizeJob(Job):
-    """An RQ job that runs what is allowed, and imports nothing."""
-
-    #: Set in the finalizer's process.
-    finalizer: ClassVar[FinalizesRuns | None] = None
-
-    @property
-    def func(self) -> Any:
-        allowed = (
-            {}
-            if self.finalizer is None
-            else {
-                FINALIZE: self.finalizer.finalize,
-                FINALIZE_SILENT: self.finalizer.finalize_silent,
-            }
-        )
-        if self.instance is not None or self.func_name not in allowed:
-            self._refuse(f"the function {self.func_name!r:.100}")
-        self._check_arguments(_REQUESTS[self.func_name])
-        return allowed[self.func_name]
-
-    def _check_arguments(self, request: "type[_Request]") -> None:
-        names = list(request.model_fields)
-        try:
-            if len(self.args) > 1:
-                self._refuse(f"what cannot be done: {len(self.args)} arguments without a name")
-            request.model_validate({**dict(zip(names, self.args, strict=False)), **self.kwargs})
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            self._refuse(f"what cannot be done ({place:.100}: {first['msg']:.200})")
-
-    @property
-    def success_callback(self) -> None:
-        if self._success_callback_name:
-            self._refuse("a success callback")
-
-    @property
-    def failure_callback(self) -> None:
-        # Not refused with an error: RQ asks for it while it deals with one.
-        return None
-
-    @property
-    def stopped_callback(self) -> None:
-        return None
-
-    def send_webhooks(self, *_args: Any, **_options: Any) -> None:
-        """Call nobody: whoever can write a job could make us call any address."""
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise ForbiddenJobError(f"job {self.id} asks for {what}: finalizers run {FINALIZE} and {FINALIZE_SILENT} only")
 
 
 class JobsStatus(BaseModel):
@@ -138,7 +52,7 @@ class JobsStatus(BaseModel):
 class JobQueue:
     """Asks finalizers to look at runs."""
 
-    def __init__(self, client: Redis, keys: Keys, *, failed_job_ttl_s: int = _FAILED_JOB_TTL_S) -> None:
+    def __init__(self, client: Redis, keys: Keys, *, failed_job_ttl_s: int = FAILED_JOB_TTL_S) -> None:
         """On this client.
 
         Args:
@@ -150,9 +64,9 @@ class JobQueue:
         self._pause_until = 0.0
         self._look_at = 0.0
         self._is_crowded = False
-        self.queue = Queue(
-            f"{keys.namespace}-finalize", connection=client, job_class=FinalizeJob, serializer=JSONSerializer
-        )
+        name = f"{keys.namespace}-finalize"
+        job_class = FinalizeJob.for_queue(name, failed_job_ttl_s=failed_job_ttl_s)
+        self.queue: Queue = FinalizeQueue(name, connection=client, job_class=job_class, serializer=JSONSerializer)
 
     def status(self) -> JobsStatus:
         """Look at the queue. Reads only."""
@@ -218,10 +132,10 @@ class JobQueue:
                 kwargs=kwargs,
                 description=description,
                 job_id=job_id,
-                timeout=_JOB_TIMEOUT_S,
+                timeout=JOB_TIMEOUT_S,
                 result_ttl=0,
                 failure_ttl=self._failed_job_ttl_s,
-                retry=Retry(max=3),
+                retry=Retry(max=RETRIES),
             )
         except RedisError as error:
             self._pause(description, error)
