@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -45,7 +46,14 @@ class Pipeline:
 
     def spawn(self, command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
         """Start any process that works on this namespace."""
-        process = subprocess.Popen(command, env={**self.environment, **environment}, stderr=subprocess.DEVNULL)
+        return self.spawn_logged(command, Path(os.devnull), environment)
+
+    def spawn_logged(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """The same, and what it says is added to a file."""
+        with log.open("ab") as stderr:
+            process = subprocess.Popen(command, env={**self.environment, **(environment or {})}, stderr=stderr)
         self.processes.append(process)
         return process
 
