@@ -14,7 +14,7 @@ from typing import Final
 from runweaver.shared.keys import WORKER_GROUP
 from tests.chaos.crew import Crew
 from tests.chaos.hands import Hands
-from tests.chaos.journal import read_journals
+from tests.chaos.journal import GO, read_journals
 from tests.chaos.releases import CURRENT, Release
 from tests.chaos.report import Report, Tally
 from tests.chaos.schedule import Event, Kind, schedule
@@ -26,6 +26,8 @@ from tests.support.waiting import wait_until
 
 #: More than one, so that messages of one run come through several streams.
 _PARTITIONS: Final = 3
+#: All processes at once take their time to begin.
+_STARTED_WITHIN_S: Final = 90.0
 #: Runs are silent that long when the server is away, and come back.
 _STUCK_AFTER_S: Final = 4.0
 
@@ -101,6 +103,8 @@ class _Chaos:
         self._crew.start("worker", self._plan.workers)
         self._crew.start("finalizer", self._plan.finalizers)
         senders = self._start_senders()
+        self._wait_until(lambda: len(self._journals()) == len(senders), _STARTED_WITHIN_S)
+        self._directory.joinpath(GO).touch()
         self._began_at = time.monotonic()
         for event in self._events():
             self._wait_until(lambda at_s=event.at_s: self._now_s >= at_s, 60)  # type: ignore[misc]
@@ -111,8 +115,7 @@ class _Chaos:
         assert all(each.returncode == 0 for each in senders), self._complaints()
         drained_after_s = self._drain()
         self._crew.stop()
-        journals = self._directory.glob("*.journal")
-        verdict = judge(self._pipeline, read_journals(journals))
+        verdict = judge(self._pipeline, read_journals(self._journals()))
         names = tuple(release.name for release in self._releases)
         return Report(self._plan.seed, seconds, names, self._tally, verdict, drained_after_s)
 
@@ -141,6 +144,9 @@ class _Chaos:
             command += [str(plan.seconds), str(plan.rate), str(journal), plan.seed]
             processes.append(self._pipeline.spawn_logged(command, self._directory / f"{module}-{place}.log"))
         return processes
+
+    def _journals(self) -> list[Path]:
+        return list(self._directory.glob("*.journal"))
 
     def _wait_until(self, condition: Callable[[], bool], more_s: float) -> None:
         """Wait, and meanwhile end what is to be ended and start who has fallen."""

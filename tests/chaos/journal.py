@@ -8,16 +8,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.support.waiting import wait_until
+
 _MESSAGE: Final = b"+"
 _GARBAGE: Final = b"-"
 _AGAIN: Final = b"*"
+
+
+#: A file beside the journals: when it is there, all begin to send.
+GO: Final = "go"
+
+#: How long a sender is ready before the others are.
+_READY_WITHIN_S: Final = 90.0
 
 
 class Journal:
     """One sender's list: a line for each message."""
 
     def __init__(self, path: Path) -> None:
+        """Begin a list, and wait until all others have done so too."""
         self._file = path.open("ab", buffering=0)
+        wait_until(path.with_name(GO).exists, timeout_s=_READY_WITHIN_S, what="all senders are ready")
 
     def message(self, raw: bytes) -> None:
         """A good message. It has no line breaks."""
