@@ -28,7 +28,7 @@ FINALIZE: Final = "runweaver.finalize"
 FINALIZE_SILENT: Final = "runweaver.finalize_silent"
 
 #: With so many jobs waiting, another one would not make a finalizer come earlier.
-_ENOUGH_JOBS: Final = 1_000
+_ENOUGH_JOBS: Final = 100
 _RUNS_A_JOB: Final = 500
 _JOB_TIMEOUT_S: Final = 600
 _PAUSE_S: Final = 5.0
@@ -127,6 +127,16 @@ class JobQueue:
         """Whether so many jobs wait that another would change nothing."""
         return self.queue.count >= _ENOUGH_JOBS
 
+    def has_room(self) -> bool:
+        """Whether few jobs wait, as far as can be told without waiting for a server that is away."""
+        if time.monotonic() < self._pause_until:
+            return False
+        try:
+            return not self.has_enough
+        except RedisError as error:
+            self._pause("look at jobs", error)
+            return False
+
     def finalize(self, run_ids: Sequence[str], *, settled: bool = False) -> None:
         """Ask for these runs to be looked at: all in one job, or in a few where they are very many.
 
@@ -166,9 +176,12 @@ class JobQueue:
                 retry=Retry(max=3),
             )
         except RedisError as error:
-            # Without a pause, each batch of messages would wait for a server that does not answer.
-            self._pause_until = time.monotonic() + _PAUSE_S
-            _log.warning("cannot enqueue a job, the sweep will", job=description, reason=str(error), pause_s=_PAUSE_S)
+            self._pause(description, error)
+
+    def _pause(self, what: str, error: RedisError) -> None:
+        # Otherwise, each batch of messages would wait for a server that does not answer.
+        self._pause_until = time.monotonic() + _PAUSE_S
+        _log.warning("cannot enqueue a job, the sweep will", job=what, reason=str(error), pause_s=_PAUSE_S)
 
 
 def _describe(what: str, run_ids: Sequence[str]) -> str:
