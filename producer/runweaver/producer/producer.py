@@ -69,9 +69,10 @@ class Producer:
     def _begin(self) -> None:
         """Become a producer of this process: at first, and again in a forked child."""
         self._token = secrets.token_hex(5)
-        #: The producer's name in its messages: unique to this process.
+        #: The producer's name in its messages, or how that begins: unique to this process.
         self.name = f"{self._prefix}-{os.getpid()}-{self._token}"
         self._ids = count()
+        self._parts = count(1)
         sender = StreamSender(self._url, Keys(self._settings.namespace), self._settings.partitions)
         self._outbox = Outbox(
             sender, max_messages=self._settings.buffer_messages, max_bytes=self._settings.buffer_bytes
@@ -108,7 +109,8 @@ class Producer:
         Raises:
             InvalidArgumentError: an id has characters that ids cannot have, or another argument is off.
         """
-        run = self._track(ActiveRun(self, _checked_run_id(run_id or _new_run_id()), joined=False))
+        checked = _checked_run_id(run_id or _new_run_id())
+        run = self._track(ActiveRun(self, checked, joined=False, alone=not run_id))
         run._start(  # noqa: SLF001
             goal_id=goal_id, goal_description=goal_description, input_data=input_data or {}, tags=tags
         )
@@ -120,7 +122,7 @@ class Producer:
         Raises:
             InvalidArgumentError: there can be no such run id.
         """
-        return self._track(ActiveRun(self, _checked_run_id(run_id), joined=True))
+        return self._track(ActiveRun(self, _checked_run_id(run_id), joined=True, alone=False))
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait, at most `timeout` seconds, until everything recorded so far is on the server.
@@ -173,6 +175,10 @@ class Producer:
 
     def _put(self, raw: bytes) -> None:
         self._outbox.put(raw)
+
+    def _new_part(self) -> str:
+        """A name for one of several who may speak for the same run here, each with a `seq` of its own."""
+        return f"{self.name}.{next(self._parts)}"
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{self._token}-{next(self._ids)}"
