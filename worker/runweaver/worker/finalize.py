@@ -21,7 +21,7 @@ from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 from runweaver.worker.accept import Rejected
 from runweaver.worker.dead_letters import set_aside
-from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes, announce, index_keys, remove_from_indexes
+from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes, announce, remove_from_indexes, stale_keys
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, leave, read_marks
 from runweaver.worker.narrate import Narrator, PlainNarrator
@@ -57,6 +57,8 @@ class _Done:
     run_id: str
     marks: Marks
     summary: RunSummary | None = None
+    #: The summary that stood there before.
+    replaced: RunSummary | None = None
 
 
 class Finalizer:
@@ -151,7 +153,7 @@ class Finalizer:
         was_summarised = stored.archive.on_time is not None
         if not asked.settled and (was_summarised or not run.completeness.is_known_complete):
             return []
-        return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old))]
+        return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old), replaced=old)]
 
     def _is_silent(self, asked: _Asked, home: int) -> bool:
         """Whether nothing was heard since the sweep looked. Asked after reading the run: the marks are older."""
@@ -176,9 +178,8 @@ class Finalizer:
         if summary is None or archive is not stored.archive:
             run.narrative = run.narrative or self._narrate(run)
             summary = RunSummary.from_run(run, revision=archive.revision)
-            if old is not None:
-                stale = set(index_keys(keys, old)) - set(index_keys(keys, summary))
-                remove_from_indexes(self._client, run_id, stale)
+            # Before the old summary is gone, which says where the run stood: we may die in between.
+            remove_from_indexes(self._client, run_id, stale_keys(keys, summary, old))
         kept_s = self._summary_ttl_s + EXPIRY_GRACE_S
         pipeline.multi()
         if summary is old:
@@ -198,11 +199,31 @@ class Finalizer:
         with self._client.pipeline(transaction=False) as pipeline:
             for each in done:
                 if each.summary is not None:
-                    expires_at_ms = each.marks.now_ms + self._summary_ttl_s * 1000
-                    add_to_indexes(pipeline, self._keys, each.summary, expires_at_ms)
+                    self._index(pipeline, each, each.summary)
                     announce(pipeline, self._keys, each.summary)
                 leave(pipeline, self._keys, each.run_id, each.marks)
-            pipeline.execute()
+            self._catch_up(pipeline, [each for each in done if each.summary is not None])
+
+    def _index(self, pipeline: Pipeline, done: _Done, summary: RunSummary) -> None:
+        expires_at_ms = done.marks.now_ms + self._summary_ttl_s * 1000
+        add_to_indexes(pipeline, self._keys, summary, expires_at_ms, replaced=done.replaced)
+
+    def _catch_up(self, pipeline: Pipeline, indexed: Sequence[_Done]) -> None:
+        """Do what the pipeline holds, and index again where another finalizer has written the next summary meanwhile.
+
+        Its entries may have come before ours. But whoever indexes last sees the newest summary.
+        """
+        for each in indexed:
+            pipeline.get(self._keys.summary(each.run_id))
+        replies = pipeline.execute()
+        overtaken = []
+        for each, raw in zip(indexed, replies[len(replies) - len(indexed) :], strict=True):
+            newest = RunSummary.model_validate_json(raw) if raw else each.summary
+            if newest is not None and newest != each.summary:
+                overtaken.append(replace(each, summary=newest, replaced=each.summary))
+                self._index(pipeline, overtaken[-1], newest)
+        if overtaken:
+            self._catch_up(pipeline, overtaken)
 
     def _narrate(self, run: Run) -> str:
         try:
