@@ -20,7 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600, help="how long the chaos lasts (%(default)s)")
     parser.add_argument("--seed", default=secrets.token_hex(4), help="repeats the schedule of an earlier run")
-    parser.add_argument("--rate", type=float, default=100, help="messages a second of each sender (%(default)s)")
+    parser.add_argument("--rate", type=float, default=50, help="messages a second of each sender (%(default)s)")
     parser.add_argument("--drain", type=float, default=180, metavar="S", help="drains within (%(default)s)")
     parser.add_argument("--previous", default=newest_tag(), metavar="REF", help="release to run beside (%(default)s)")
     parser.add_argument("--directory", type=Path, help="keep journals and logs here")

@@ -79,12 +79,13 @@ class Agent:
             self._finish(run)
 
     def _begin(self, producer: Producer, number: int) -> list[ActiveRun]:
-        """A run of our own, and now and then a neighbour's of the same number: begun, ended or still to begin."""
+        """A run of our own; now and then ours again, and a neighbour's of that number: begun, ended or to come."""
         goal = f"goal-{self._dice.randrange(5)}"
         runs = [producer.start_run(goal, "Survive", run_id=f"agent-{self._number}-{number}", tags=["chaos"])]
-        if self._dice.random() < 0.3:
-            runs.append(producer.join_run(f"agent-{self._neighbour}-{number}"))
-        return runs
+        others = [
+            whose for whose, share in ((self._neighbour, 0.3), (self._number, 0.1)) if self._dice.random() < share
+        ]
+        return [*runs, *(producer.join_run(f"agent-{whose}-{number}") for whose in others)]
 
     def _step(self, run: ActiveRun) -> None:
         dice = self._dice

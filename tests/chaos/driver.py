@@ -44,7 +44,7 @@ class Plan:
     workers: int = 4
     finalizers: int = 2
     #: Messages a second of each of those that send.
-    rate: float = 100.0
+    rate: float = 50.0
     drain_within_s: float = 180.0
     #: What runs as `python -m MODULE worker` and `… finalizer`.
     module: str = "runweaver.console"

@@ -42,7 +42,7 @@ def test_two_releases_work_side_by_side(tmp_path: Path) -> None:
     with previous_release(tag) as previous:
         plan = Plan(
             seconds=10,
-            seed="rolling",
+            seed="rolling-0",
             rate=60,
             agents=2,
             senders=2,
