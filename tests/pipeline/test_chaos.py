@@ -21,7 +21,7 @@ HURRIED = "tests.chaos.hurried"
 @pytest.mark.timeout(180)
 def test_chaos_costs_nothing(tmp_path: Path) -> None:
     """Workers, finalizers and the server are killed, stopped and frozen: nothing is lost, doubled or wrong."""
-    plan = Plan(seconds=20, seed="short", rate=60, module=HURRIED, drain_within_s=60, directory=tmp_path)
+    plan = Plan(seconds=16, seed="short", rate=60, module=HURRIED, drain_within_s=60, directory=tmp_path)
 
     report = run_chaos(plan)
 
