@@ -38,8 +38,10 @@ class Member:
 
     role: str
     number: int
+    #: Of the next process in this place; `process` may still be one of another.
     release: Release
     process: subprocess.Popen[bytes] = field(init=False)
+    running: Release = field(init=False)
     doom: Doom = Doom.NOT_YET
     asked_at: float = 0.0
     #: Until when somebody lies in wait for it to have something in hand; none where nobody does.
@@ -124,7 +126,7 @@ class Crew:
                 self._account(member, code)
                 self._start(member)
             elif member.doom is Doom.ASKED and time.monotonic() > member.asked_at + _STOPS_WITHIN_S:
-                self._tally.misbehaved.append(f"{member} did not stop within {_STOPS_WITHIN_S} s of SIGTERM")
+                self._blame(member, f"did not stop within {_STOPS_WITHIN_S} s of SIGTERM")
                 member.doom = Doom.KILLED
                 self._pipeline.kill(member.process)
 
@@ -138,14 +140,14 @@ class Crew:
             try:
                 self._account(member, member.process.wait(_STOPS_WITHIN_S))
             except subprocess.TimeoutExpired:
-                self._tally.misbehaved.append(f"{member} did not stop within {_STOPS_WITHIN_S} s of SIGTERM")
+                self._blame(member, f"did not stop within {_STOPS_WITHIN_S} s of SIGTERM")
 
     def releases_at_work(self) -> Iterator[str]:
         """The name of each member's release."""
         return (member.release.name for member in self._members)
 
     def _start(self, member: Member) -> None:
-        member.doom = Doom.NOT_YET
+        member.doom, member.running = Doom.NOT_YET, member.release
         command = [sys.executable, "-m", self._module, member.role, "--parent", str(os.getpid())]
         log = self._logs / f"{member.role}-{member.number}.log"
         member.process = self._pipeline.spawn_logged(command, log, member.release.environment)
@@ -161,7 +163,13 @@ class Crew:
             case Doom.ASKED if code in (0, _TROUBLE, -signal.SIGTERM):
                 pass
             case _:
-                self._tally.misbehaved.append(f"{member} ended with {code}")
+                self._blame(member, f"ended with {code}")
+
+    def _blame(self, member: Member, what: str) -> None:
+        # An earlier release may have faults that this one has mended.
+        is_ours = member.running is CURRENT
+        blamed = self._tally.misbehaved if is_ours else self._tally.misbehaved_before
+        blamed.append(f"{member} of {member.running.name} {what}")
 
     def _hunt(self, member: Member) -> None:
         # Frozen first, so that it still has in hand what we see there when it dies.

@@ -26,6 +26,8 @@ class Tally:
     could_not_begin: int = 0
     #: Processes that ended by themselves, or did not end when they were asked to.
     misbehaved: list[str] = field(default_factory=list)
+    #: The same, but of the previous release: told, and not held against this one.
+    misbehaved_before: list[str] = field(default_factory=list)
 
     def killed(self, role: str, *, is_busy: bool) -> None:
         """Count a SIGKILL."""
@@ -54,7 +56,7 @@ class Report:
     def text(self) -> str:
         """A table, and the first of what is wrong."""
         lines = [f"{name:<26}{value}" for name, value in self._rows()]
-        lines += self.tally.misbehaved[:_MOST_TOLD]
+        lines += [*self.tally.misbehaved, *self.tally.misbehaved_before][:_MOST_TOLD]
         lines += map(str, self.verdict.differences[:_MOST_TOLD])
         return "\n".join(lines)
 
@@ -83,6 +85,9 @@ class Report:
             ("wrong summaries", f"{verdict.wrong:,}"),
             ("wrong index entries", f"{verdict.misplaced:,}"),
             ("wrong dead letters", f"{verdict.misjudged:,}"),
-            ("misbehaved processes", f"{len(tally.misbehaved):,}"),
+            (
+                "misbehaved processes",
+                f"{len(tally.misbehaved)}, and {len(tally.misbehaved_before)} of an earlier release",
+            ),
             ("time to drain", drained),
         ]
