@@ -3,12 +3,11 @@
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
-
-# How long `make fuzz` takes, over all targets.
-SECONDS ?= 300
+# How long `make chaos` and `make fuzz` take.
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench fuzz clean
+.PHONY: help demo up test chaos check format bench fuzz clean
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +20,9 @@ up: .venv/.installed ## A server, a worker and a finalizer, until Ctrl-C
 
 test: .venv/.developed ## All tests, against real servers and processes
 	$(BIN)/pytest
+
+chaos: .venv/.developed ## Kill everything at random for SECONDS=600, and check every summary
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 check: .venv/.developed ## Lint, types, and who may import whom
 	$(BIN)/ruff check .

@@ -57,3 +57,22 @@ def test_a_producer_that_is_closed_says_what_it_sent(pipeline: Pipeline, produce
     summary = pipeline.summary(run.run_id)
 
     assert (4, 4, 0) == (summary.completeness.received, summary.completeness.declared, summary.completeness.missing)
+
+
+def test_a_run_may_be_joined_again_in_the_same_process(pipeline: Pipeline, producer: Producer) -> None:
+    """By whoever has it in hand: what each of them says counts, and none takes the place of another's."""
+    run = producer.start_run("task-after-task")
+    run.quick_decision("First", "Go")
+    for intent in ("Second", "Third"):
+        with producer.join_run(run.run_id) as joined:
+            joined.quick_decision(intent, "Go")
+    run.end()
+    again = producer.start_run("task-after-task", run_id=run.run_id)
+    again.quick_decision("Fourth", "Go")
+    again.end()
+    assert producer.flush()
+
+    summary = pipeline.summary(run.run_id)
+
+    assert 4 == summary.decision_count
+    assert (10, 10, 0) == (summary.completeness.received, summary.completeness.declared, summary.completeness.missing)

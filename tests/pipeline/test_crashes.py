@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from runweaver.worker import DeadLetters
+from runweaver.shared import FinalizerSettings, Run, RunStatus
+from runweaver.worker import DeadLetters, PlainNarrator
+from runweaver.worker.finalize import Finalizer
 from tests.support.crashing import PLACES, POISON
 from tests.support.messages import Script, summary_of, without_history
 from tests.support.processes import Pipeline
@@ -98,6 +100,39 @@ def test_two_finalizers_on_one_run_while_messages_still_come(own_pipeline: Pipel
     assert not own_pipeline.redis.exists(own_pipeline.keys.run("run"))
 
 
+def test_a_finalizer_that_is_slow_to_index_does_not_bring_back_the_past(own_pipeline: Pipeline) -> None:
+    """Between its summary and its index entries another one wrote the next revision: the indexes are of that one."""
+    redis, keys = own_pipeline.redis, own_pipeline.keys
+    first, second = Script("run"), Script("run", "q")
+    first.started()
+    first.ended("completed")
+    second.steps(10)
+    second.ended("failed")
+
+    def store(script: Script) -> None:
+        redis.hset(keys.run("run"), mapping={f"{script.producer}#{n}": raw for n, raw in enumerate(script.written)})
+        redis.zadd(keys.due(0), {"run": len(script.written)})
+
+    class Overtaken(PlainNarrator):
+        def narrate(self, run: Run) -> str:
+            if run.id == "other":
+                store(second)
+                _finalizer(own_pipeline, PlainNarrator()).finalize(["run"], settled=True)
+            return super().narrate(run)
+
+    store(first)
+    redis.hset(keys.run("other"), "p#0", Script("other").ended())
+    redis.zadd(keys.due(0), {"other": 1})
+    _finalizer(own_pipeline, Overtaken()).finalize(["run", "other"], settled=True)
+
+    summary = own_pipeline.summary("run", revision=2)
+    assert RunStatus.FAILED == summary.status
+    assert [b"run"] == redis.zrange(keys.index_status(RunStatus.FAILED), 0, -1)
+    assert summary.finished_at.timestamp() * 1000 == redis.zscore(keys.index_all, "run")
+    assert [b"other"] == redis.zrange(keys.index_status(RunStatus.COMPLETED), 0, -1)
+    assert not own_pipeline.is_due("run")
+
+
 def test_scrambled_duplicated_and_split_over_workers_it_is_the_same(own_pipeline: Pipeline) -> None:
     """The order, the number of deliveries and the number of workers make no difference."""
     dice = random.Random(7)
@@ -175,6 +210,11 @@ def test_a_message_that_kills_its_workers_is_set_aside_alone(own_pipeline: Pipel
     assert [("deadly", poison)] == [(letter.code, letter.message.decode()) for letter in letters]
     assert 5 == deaths
     wait_until(lambda: not own_pipeline.redis.exists(own_pipeline.keys.suspects(0)), what="the notes are gone")
+
+
+def _finalizer(pipeline: Pipeline, narrator: PlainNarrator) -> Finalizer:
+    settings = FinalizerSettings(summary_ttl_s=1000, archive_ttl_s=1000)
+    return Finalizer(pipeline.redis, pipeline.jobs, pipeline.keys, narrator=narrator, settings=settings)
 
 
 def _wait_for_death_or_letter(worker: subprocess.Popen[bytes], letters: DeadLetters) -> None:

@@ -131,3 +131,25 @@ def test_jobs_do_not_pile_up_without_finalizers(alone: Pipeline) -> None:
 
     assert jobs < 1_300
     assert 3_000 == sum(alone.redis.zcard(key) for key in [alone.keys.due(0)])
+
+
+def test_jobs_do_not_pile_up_where_finalizers_are_behind(own_pipeline: Pipeline) -> None:
+    """While many wait, more messages for a run that is due already make no further job; an end always does."""
+    queue = own_pipeline.jobs.queue
+    for _ in range(100):
+        own_pipeline.jobs.finalize(["nobody"])
+    own_pipeline.start("worker", RUNWEAVER_SETTLE_S="1000")
+    script = Script("run")
+    own_pipeline.send(script.started(), script.ended(declare=False))
+    own_pipeline.wait_until_merged()
+    assert 101 == queue.count
+
+    for _ in range(3):
+        own_pipeline.send(script.heartbeat())
+        own_pipeline.wait_until_merged()
+    assert 101 == queue.count
+
+    queue.empty()
+    own_pipeline.send(script.heartbeat())
+    own_pipeline.wait_until_merged()
+    assert [["run"]] == [job.args[0] for job in queue.jobs]

@@ -19,7 +19,7 @@ def hanging(namespace: str) -> Iterator[tuple[Server, Pipeline]]:
     """A server that can be made to hang, and a pipeline on it."""
     with Server() as server, Pipeline(server.url, namespace) as pipeline:
         yield server, pipeline
-        server.resume()
+        server.go_on()
 
 
 def _consumers(pipeline: Pipeline) -> set[str]:
@@ -76,7 +76,7 @@ def test_a_server_that_hangs_does_not_keep_anybody(hanging: tuple[Server, Pipeli
     _wait_for(pipeline, role)
     for number in range(20):
         pipeline.redis.xadd(pipeline.keys.messages(0), {"m": Script(f"run-{number}").started()})
-    server.suspend()
+    server.hang()
 
     process.terminate()
 
@@ -100,7 +100,7 @@ def test_a_second_signal_ends_a_worker_at_once(hanging: tuple[Server, Pipeline])
     server, pipeline = hanging
     worker = pipeline.start("worker")
     _wait_for(pipeline, "worker")
-    server.suspend()
+    server.hang()
 
     _second_signal_ends(worker)
 

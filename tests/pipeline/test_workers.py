@@ -1,11 +1,20 @@
 """Workers: how they start, share, take over, sweep and stop."""
 
 import json
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError  # noqa: A004 - the driver's name for it
+from rq import SimpleWorker
+from rq.worker import WorkerStatus
 
 from runweaver.producer import Producer
-from runweaver.shared import ProducerSettings, RunStatus
+from runweaver.shared import FinalizerSettings, ProducerSettings, RunStatus
 from runweaver.shared.keys import WORKER_GROUP, partition_of
-from runweaver.worker import DeadLetters, JobQueue
+from runweaver.worker import DeadLetters, FinalizerProcess, JobQueue
 from tests.support.messages import Script, summary_of, without_history
 from tests.support.processes import Pipeline
 from tests.support.server import Server
@@ -234,3 +243,37 @@ def test_a_trickle_of_late_messages_cannot_put_off_the_next_revision(own_pipelin
     wait_until(is_revised, timeout_s=10, what="the next revision")
     own_pipeline.wait_until_idle()
     assert summary_of(script.written) == without_history(own_pipeline.summary("run"))
+
+
+def test_a_finalizer_outlives_a_server_that_is_away_for_long(namespace: str) -> None:
+    """Also at the moment in which it begins anew with RQ: it tries again."""
+    with Server() as server:
+        process = FinalizerProcess(FinalizerSettings(redis_url=server.url, namespace=namespace))
+        server.kill()
+
+        assert not process._work()
+
+
+def test_a_finalizer_hears_a_stop_between_two_attempts(
+    server: Server, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server went away in the middle of a job, and SIGTERM comes before RQ has begun anew."""
+    attempts = []
+
+    def break_off(worker: SimpleWorker, **_options: Any) -> bool:
+        attempts.append(worker)
+        assert len(attempts) == 1, "it went on"
+        worker._install_signal_handlers()
+        worker.set_state(WorkerStatus.BUSY)
+        raise ConnectionError
+
+    monkeypatch.setattr(SimpleWorker, "work", break_off)
+    monkeypatch.setattr(time, "sleep", lambda _s: os.kill(os.getpid(), signal.SIGTERM))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        FinalizerProcess(FinalizerSettings(redis_url=server.url, namespace=namespace)).run()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    assert 1 == len(attempts)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runweaver.shared import RunSummary, fold, identity_of, parse_message
+from runweaver.shared import RunStatus, RunSummary, fold, identity_of, parse_message
 from runweaver.worker import PlainNarrator
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -14,9 +14,10 @@ _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 class Script:
     """One producer's messages for one run, numbered and one second apart as they are written."""
 
-    def __init__(self, run_id: str, producer: str = "p") -> None:
+    def __init__(self, run_id: str, producer: str = "p", *, begin: datetime = _BEGIN) -> None:
         self.run_id = run_id
         self.producer = producer
+        self.begin = begin
         self.written: list[str] = []
 
     def write(self, kind: str, **fields: Any) -> str:
@@ -43,6 +44,12 @@ class Script:
         problem = {"id": problem_id, "severity": severity, "description": description, "timestamp": self._now}
         return self.write("problem", problem={**problem, **fields})
 
+    def evaluation(self, decision_id: str, **fields: Any) -> str:
+        return self.write("evaluation", decision_id=decision_id, evaluation=fields, sent_at=self._now)
+
+    def edge(self, source: str, target: str) -> str:
+        return self.write("edge", source=source, target=target, at=self._now)
+
     def heartbeat(self) -> str:
         return self.write("heartbeat", sent_at=self._now)
 
@@ -65,13 +72,16 @@ class Script:
 
     @property
     def _now(self) -> str:
-        return (_BEGIN + timedelta(seconds=len(self.written))).isoformat()
+        return (self.begin + timedelta(seconds=len(self.written))).isoformat()
 
 
 def summary_of(messages: Iterable[str]) -> RunSummary:
     """What the summary of a run with just these messages says. They need producers, and times of their own."""
     parsed = [parse_message(message.encode()) for message in messages]
     run = fold({identity_of(each, partition=0, entry_id="0-0", position=0): each for each in parsed})
+    if run.status is RunStatus.RUNNING:
+        # A run without an end has a summary only when it has been silent for too long.
+        run = run.as_stuck()
     run.narrative = run.narrative or PlainNarrator().narrate(run)
     return RunSummary.from_run(run)
 

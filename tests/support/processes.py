@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -49,8 +48,14 @@ class Pipeline:
 
     def spawn(self, command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
         """Start any process that works on this namespace."""
-        with self.log.open("ab") if self.log is not None else nullcontext(subprocess.DEVNULL) as log:
-            process = subprocess.Popen(command, env={**self.environment, **environment}, stderr=log)
+        return self.spawn_logged(command, self.log or Path(os.devnull), environment)
+
+    def spawn_logged(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """The same, and what it says is added to a file."""
+        with log.open("ab") as stderr:
+            process = subprocess.Popen(command, env={**self.environment, **(environment or {})}, stderr=stderr)
         self.processes.append(process)
         return process
 

@@ -50,23 +50,21 @@ class Server:
         process.wait()
         self._server = self._make()
 
+    def hang(self) -> None:
+        """From now on it accepts connections and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """It does not hang any more."""
+        self._signal(signal.SIGCONT)
+
     def pause(self, seconds: float) -> None:
-        """Let it hang for a while: it accepts connections and answers nothing."""
-        self.suspend()
+        """Let it hang for a while."""
+        self.hang()
         try:
             time.sleep(seconds)
         finally:
-            self.resume()
-
-    def suspend(self) -> None:
-        """Let it hang until `resume`."""
-        process: subprocess.Popen[bytes] = self._server._process
-        process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        process: subprocess.Popen[bytes] = self._server._process
-        process.send_signal(signal.SIGCONT)
+            self.go_on()
 
     def __enter__(self) -> Self:
         self.start()
@@ -76,9 +74,14 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server._process is not None:
+            self.go_on()
             self._server.stop()
         with suppress(OSError):
             self._directory.cleanup()
+
+    def _signal(self, number: signal.Signals) -> None:
+        process: subprocess.Popen[bytes] = self._server._process
+        process.send_signal(number)
 
     def _make(self) -> ValkeyServer:
         return ValkeyServer(port=self.port, data_dir=self.directory, **self._config)

@@ -51,17 +51,20 @@ class ActiveRun:
     problem that carries the exception. A joined run is left, not ended.
     """
 
-    def __init__(self, producer: "Producer", run_id: str, *, joined: bool) -> None:
+    def __init__(self, producer: "Producer", run_id: str, *, joined: bool, alone: bool) -> None:
         #: Names this run everywhere. Another process can join it with this.
         self.run_id = run_id
         self._producer = producer
         self._joined = joined
+        # Whether nobody else in this process can speak for the run under the producer's plain name.
+        self._alone = alone
         self._has_ended = False
         self._reset()
 
     def _reset(self) -> None:
         """Begin to count anew: at first, and in a forked child, which is another producer."""
         self._lock = threading.Lock()
+        self._name = self._producer.name if self._alone else self._producer._new_part()  # noqa: SLF001
         self._sent = 0
         self._declared = 0
         self._dropped = 0
@@ -395,7 +398,7 @@ class ActiveRun:
         return is_taken
 
     def _envelope(self, kind: str) -> bytes:
-        head = {"type": kind, "run_id": self.run_id, "producer": self._producer.name}
+        head = {"type": kind, "run_id": self.run_id, "producer": self._name}
         return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"seq":'
 
 

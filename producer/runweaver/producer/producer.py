@@ -93,9 +93,10 @@ class Producer:
     def _begin(self) -> None:
         """Become a producer of this process: at first, and again in a forked child."""
         self._token = secrets.token_hex(5)
-        #: The producer's name in its messages: unique to this process.
+        #: The producer's name in its messages, or how that begins: unique to this process.
         self.name = f"{self._prefix}-{os.getpid()}-{self._token}"
         self._ids = count()
+        self._parts = count(1)
         self._outbox = self._make_outbox()
         self._when_forgotten = weakref.finalize(self, self._outbox.retire)
         self._when_forgotten.atexit = False
@@ -144,7 +145,8 @@ class Producer:
         Raises:
             InvalidArgumentError: an id has characters that ids cannot have, or another argument is off.
         """
-        run = self._track(ActiveRun(self, _checked_run_id(run_id or _new_run_id()), joined=False))
+        checked = _checked_run_id(run_id or _new_run_id())
+        run = self._track(ActiveRun(self, checked, joined=False, alone=not run_id))
         run._start(  # noqa: SLF001
             goal_id=goal_id, goal_description=goal_description, input_data=input_data or {}, tags=tags
         )
@@ -156,7 +158,7 @@ class Producer:
         Raises:
             InvalidArgumentError: there can be no such run id.
         """
-        return self._track(ActiveRun(self, _checked_run_id(run_id), joined=True))
+        return self._track(ActiveRun(self, _checked_run_id(run_id), joined=True, alone=False))
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait, at most `timeout` seconds, until everything recorded so far is on the server.
@@ -216,6 +218,10 @@ class Producer:
 
     def _put(self, raw: bytes | None, *, essential: bool) -> bool:
         return self._outbox.put(raw, essential=essential)
+
+    def _new_part(self) -> str:
+        """A name for one of several who may speak for the same run here, each with a `seq` of its own."""
+        return f"{self.name}.{next(self._parts)}"
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{self._token}-{next(self._ids)}"

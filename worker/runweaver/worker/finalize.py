@@ -24,7 +24,7 @@ from runweaver.shared.settings import FinalizerSettings
 from runweaver.shared.summary import RunSummary
 from runweaver.worker.accept import LIFECYCLE, Rejected
 from runweaver.worker.dead_letters import set_aside
-from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes, announce, index_keys, remove_from_indexes
+from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes, announce, remove_from_indexes, stale_keys
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, leave, read_marks
 from runweaver.worker.narrate import Narrator, PlainNarrator
@@ -60,6 +60,8 @@ class _Done:
     run_id: str
     marks: Marks
     summary: RunSummary | None = None
+    #: The summary that stood there before.
+    replaced: RunSummary | None = None
 
 
 class Finalizer:
@@ -168,7 +170,7 @@ class Finalizer:
         was_summarised = stored.archive.on_time is not None
         if not asked.settled and (was_summarised or not run.completeness.is_known_complete):
             return []
-        return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old))]
+        return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old), replaced=old)]
 
     def _is_silent(self, asked: _Asked, home: int) -> bool:
         """Whether nothing was heard since the sweep looked. Asked after reading the run: the marks are older."""
@@ -193,9 +195,8 @@ class Finalizer:
         if summary is None or archive is not stored.archive:
             run.narrative = run.narrative or self._narrate(run)
             summary = RunSummary.from_run(run, revision=archive.revision)
-            if old is not None:
-                stale = set(index_keys(keys, old)) - set(index_keys(keys, summary))
-                remove_from_indexes(self._client, run_id, stale)
+            # Before the old summary is gone, which says where the run stood: we may die in between.
+            remove_from_indexes(self._client, run_id, stale_keys(keys, summary, old))
         kept_s = self._settings.summary_ttl_s + EXPIRY_GRACE_S
         pipeline.multi()
         if summary is old:
@@ -213,11 +214,32 @@ class Finalizer:
         with self._client.pipeline(transaction=False) as pipeline:
             for each in done:
                 if each.summary is not None:
-                    expires_at_ms = each.marks.now_ms + self._settings.summary_ttl_s * 1000
-                    add_to_indexes(pipeline, self._keys, each.summary, expires_at_ms)
+                    self._index(pipeline, each, each.summary)
                     announce(pipeline, self._keys, each.summary, kept=self._settings.finished_kept)
                 leave(pipeline, self._keys, each.run_id, each.marks)
-            execute(pipeline)
+            self._catch_up(pipeline, [each for each in done if each.summary is not None])
+
+    def _index(self, pipeline: Pipeline, done: _Done, summary: RunSummary) -> None:
+        expires_at_ms = done.marks.now_ms + self._settings.summary_ttl_s * 1000
+        add_to_indexes(pipeline, self._keys, summary, expires_at_ms, replaced=done.replaced)
+
+    def _catch_up(self, pipeline: Pipeline, indexed: Sequence[_Done]) -> None:
+        """Do what the pipeline holds, and index again where another finalizer has written the next summary meanwhile.
+
+        Its entries may have come before ours. But whoever indexes last sees the newest summary.
+        """
+        for each in indexed:
+            pipeline.get(self._keys.summary(each.run_id))
+        replies = execute(pipeline)
+        overtaken = []
+        for each, raw in zip(indexed, replies[len(replies) - len(indexed) :], strict=True):
+            assert each.summary is not None
+            if raw and raw != each.summary.model_dump_json().encode():
+                newest = RunSummary.model_validate_json(raw)
+                overtaken.append(replace(each, summary=newest, replaced=each.summary))
+                self._index(pipeline, overtaken[-1], newest)
+        if overtaken:
+            self._catch_up(pipeline, overtaken)
 
     def _narrate(self, run: Run) -> str:
         try:

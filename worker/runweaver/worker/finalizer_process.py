@@ -4,6 +4,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from os import getpid
@@ -56,6 +57,7 @@ class FinalizerProcess:
         self._finalizer = Finalizer(
             client, self._jobs, keys, narrator=load_narrator(settings.narrator), settings=settings
         )
+        self._is_stopping = False
         job_class = self._jobs.queue.job_class
         self._job_class = type(job_class.__name__, (job_class,), {"finalizer": self._finalizer})
 
@@ -63,13 +65,19 @@ class FinalizerProcess:
         """Work until SIGTERM or SIGINT. Call it in the main thread: RQ stops jobs that hang by a signal."""
         logging.getLogger("rq.worker").setLevel(logging.WARNING)
         _log.info("finalizer started", queue=self._jobs.queue.name)
-        while not self._work():
-            # RQ gives up when the server is away for long; we do not.
-            try:
+        # RQ's way to say that it was told to stop; it catches that itself only while it waits for jobs.
+        with suppress(StopRequested):
+            while not self._work():
+                # RQ gives up when the server is away for long; we do not.
                 time.sleep(_RETRY_S)
-            except StopRequested:
-                break
+                if self._is_stopping:
+                    break
         _log.info("finalizer stopped")
+
+    def _note_stop(self) -> None:
+        self._is_stopping = True
+        leave_in_time()
+        self._finalizer.stop()
 
     def _work(self) -> bool:
         """Run jobs until the connection breaks.
@@ -77,36 +85,37 @@ class FinalizerProcess:
         Returns:
             Whether it was a signal that ended it.
         """
-        worker = _FinalizeWorker(
-            [self._jobs.queue],
-            name=f"{socket.gethostname()}-{getpid()}-{token_hex(3)}",
-            connection=self._jobs_client,
-            job_class=self._job_class,
-            queue_class=FinalizeQueue,
-            serializer=JSONSerializer,
-            worker_ttl=_WORKER_TTL_S,
-            maintenance_interval=_MAINTENANCE_S,
-            log_job_description=False,
-        )
-        worker.stop_job = self._finalizer.stop
         try:
+            # Making one asks the server, too.
+            worker = _FinalizeWorker(
+                [self._jobs.queue],
+                name=f"{socket.gethostname()}-{getpid()}-{token_hex(3)}",
+                connection=self._jobs_client,
+                job_class=self._job_class,
+                queue_class=FinalizeQueue,
+                serializer=JSONSerializer,
+                worker_ttl=_WORKER_TTL_S,
+                maintenance_interval=_MAINTENANCE_S,
+                log_job_description=False,
+            )
+            worker.note_stop = self._note_stop
             worker.work(logging_level="WARNING")
         except RedisError as error:
             _log.warning("RQ's server is away, trying again", reason=str(error), retry_s=_RETRY_S)
-        return worker.was_stopped
+        return self._is_stopping
 
 
 class _FinalizeWorker(SimpleWorker):
     """Tells a stop from a broken connection, which look alike in `work`. Ends in time, and not where RQ gives up."""
 
-    was_stopped = False
-    stop_job: Callable[[], None]
+    #: Called when it is told to stop; also when that comes after its end, before the next one has taken its place.
+    note_stop: Callable[[], None]
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        self.was_stopped = True
-        leave_in_time()
-        self.stop_job()
-        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+        self.note_stop()
+        # In the middle of a job it tells the server, which may be away.
+        with suppress(RedisError):
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def request_force_stop(self, signum: int, _frame: FrameType | None) -> None:
         leave_at_once(signum)

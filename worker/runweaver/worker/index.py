@@ -30,8 +30,20 @@ def index_keys(keys: Keys, summary: RunSummary) -> list[str]:
     ]
 
 
-def add_to_indexes(pipeline: Pipeline, keys: Keys, summary: RunSummary, expires_at_ms: float) -> None:
-    """Add a summary to its indexes, and to the list of what is to be cleared one day."""
+def stale_keys(keys: Keys, summary: RunSummary, replaced: RunSummary | None) -> set[str]:
+    """The indexes in which a run does not stand any more since `summary` replaced another."""
+    return set(index_keys(keys, replaced)).difference(index_keys(keys, summary)) if replaced is not None else set()
+
+
+def add_to_indexes(
+    pipeline: Pipeline, keys: Keys, summary: RunSummary, expires_at_ms: float, *, replaced: RunSummary | None = None
+) -> None:
+    """Add a summary to its indexes, and to the list of what is to be cleared one day.
+
+    Where it replaced another one, take the run out of the indexes that were only that one's.
+    """
+    for key in stale_keys(keys, summary, replaced):
+        pipeline.zrem(key, summary.run_id)
     for key in index_keys(keys, summary):
         pipeline.zadd(key, {summary.run_id: summary.finished_at.timestamp() * 1000})
     pipeline.zadd(keys.index_expiry, {summary.run_id: expires_at_ms})

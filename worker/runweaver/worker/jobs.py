@@ -30,7 +30,9 @@ from runweaver.worker.finalize_job import (
 )
 
 #: With so many jobs waiting, another one would not make a finalizer come earlier.
-_ENOUGH_JOBS: Final = 1_000
+_ENOUGH_JOBS: Final = 100
+#: With so many, not even the end of a run makes another.
+_MOST_JOBS: Final = 1_000
 _RUNS_A_JOB: Final = 500
 _PAUSE_S: Final = 5.0
 #: How often to see how many jobs wait.
@@ -63,7 +65,7 @@ class JobQueue:
         self._failed_job_ttl_s = failed_job_ttl_s
         self._pause_until = 0.0
         self._look_at = 0.0
-        self._is_crowded = False
+        self._was_full = False
         name = f"{keys.namespace}-finalize"
         job_class = FinalizeJob.for_queue(name, failed_job_ttl_s=failed_job_ttl_s)
         self.queue: Queue = FinalizeQueue(name, connection=client, job_class=job_class, serializer=JSONSerializer)
@@ -86,6 +88,16 @@ class JobQueue:
         """Whether so many jobs wait that another would change nothing."""
         return self.queue.count >= _ENOUGH_JOBS
 
+    def has_room(self) -> bool:
+        """Whether few jobs wait, as far as can be told without waiting for a server that is away."""
+        if time.monotonic() < self._pause_until:
+            return False
+        try:
+            return not self.has_enough
+        except RedisError as error:
+            self._pause("look at jobs", error)
+            return False
+
     def finalize(self, run_ids: Sequence[str], *, settled: bool = False) -> None:
         """Ask for these runs to be looked at: all in one job, or in a few where they are very many.
 
@@ -93,22 +105,22 @@ class JobQueue:
             run_ids: they have ended.
             settled: they have waited long enough for messages that may be missing.
         """
-        if not settled and self._has_long_had_enough():
+        if not settled and self._is_full():
             return  # they are due: the sweep asks for them when there is room
         for start in range(0, len(run_ids), _RUNS_A_JOB):
             some = run_ids[start : start + _RUNS_A_JOB]
             self._enqueue(FINALIZE, (list(some),), {"settled": settled}, _describe("finalize", some))
 
-    def _has_long_had_enough(self) -> bool:
-        """As `has_enough`, looked at now and then: without finalizers, jobs must not fill the server."""
+    def _is_full(self) -> bool:
+        """Whether no job more should wait, as of a moment ago: without finalizers, jobs must not fill the server."""
         now = time.monotonic()
         if now >= self._look_at and now >= self._pause_until:
             self._look_at = now + _LOOK_EVERY_S
             try:
-                self._is_crowded = self.has_enough
+                self._was_full = self.queue.count >= _MOST_JOBS
             except RedisError as error:
-                self._pause("look at the queue", error)
-        return self._is_crowded
+                self._pause("look at jobs", error)
+        return self._was_full
 
     def finalize_silent(self, silent_since: Mapping[str, float]) -> None:
         """Ask for these runs to be summarised as stuck, unless somebody has heard of them since (ms)."""

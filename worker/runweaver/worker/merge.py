@@ -49,8 +49,10 @@ class Merger:
         """
         self._keep_out_of_full_runs(batch)
         late, now_ms = self._store(batch)
-        finished = self._mark(batch, late, now_ms)
-        self._jobs.finalize(finished)
+        ended, due_already = self._mark(batch, late, now_ms)
+        # Where finalizers are behind, runs stay due for long. If each batch with something for them made another job,
+        # the more jobs wait, the more would come.
+        self._jobs.finalize(ended + due_already if due_already and self._jobs.has_room() else ended)
         self._acknowledge(batch)
 
     def _keep_out_of_full_runs(self, batch: Batch) -> None:
@@ -114,7 +116,7 @@ class Merger:
         reason = f"{self._keys.run(run_id)} holds something that is not a run: {error}"
         batch.rejected += batch.runs.pop(run_id).rejected("refused", reason)
 
-    def _mark(self, batch: Batch, late: set[str], now_ms: float) -> list[str]:
+    def _mark(self, batch: Batch, late: set[str], now_ms: float) -> tuple[list[str], list[str]]:
         """Note who is alive, who is due, and which messages were set aside.
 
         Returns:
@@ -140,9 +142,13 @@ class Merger:
             for rejected in batch.rejected:
                 set_aside(pipeline, self._keys, rejected, kept=self._dead_letters_kept)
             replies = execute(pipeline)
-        for run_ids, scores in zip(unmarked.values(), replies, strict=False):
-            ended += (run_id for run_id, score in zip(run_ids, scores, strict=True) if score is not None)
-        return ended
+        due_already = [
+            run_id
+            for run_ids, scores in zip(unmarked.values(), replies, strict=False)
+            for run_id, score in zip(run_ids, scores, strict=True)
+            if score is not None
+        ]
+        return ended, due_already
 
     def _by_home(self, run_ids: Iterable[str]) -> dict[int, list[str]]:
         homes: dict[int, list[str]] = defaultdict(list)
