@@ -1,7 +1,12 @@
 """Valid input, for the fuzzer to begin with and to change."""
 
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from runweaver.producer.spool import SpoolFile
 from runweaver.shared.archive import Archive
 from runweaver.shared.summary import RunSummary
 
@@ -123,3 +128,18 @@ SUMMARY: Final = RunSummary.model_validate(
 def archive(messages: dict[str, bytes], *, revision: int = 1) -> Archive:
     """An archive of these messages."""
     return Archive(messages, revision, on_time={"p": len(messages)})
+
+
+@cache
+def spool_file() -> tuple[bytes, bytes]:
+    """A spool file as a process leaves it that is killed: the file itself, and the log of what was written last."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "spool")
+        path.touch()
+        file = SpoolFile(path)
+        for number in range(4):
+            file.append([[json.dumps(message).encode() for message in MESSAGES[number:]]])
+        file.remove_up_to(1)
+        left = path.read_bytes(), path.with_name(path.name + "-wal").read_bytes()
+        file.close()
+    return left

@@ -7,13 +7,17 @@ server: where there has to be one, it is a fake one in memory.
 import io
 import json
 import os
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
+from urllib.parse import quote
 
 from fakeredis import FakeRedis, FakeServer
 from redis import Redis
@@ -23,7 +27,9 @@ from rq.serializers import JSONSerializer
 from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive
 from runweaver.console import cli
 from runweaver.console.render import decision_lines, summary_panel, summary_table
+from runweaver.producer import redact_secrets
 from runweaver.producer.encode import build, encode_body
+from runweaver.producer.spool import Disk, Spool
 from runweaver.query import Runs, Summaries
 from runweaver.shared.archive import Archive, StoredRun, most_unpacked
 from runweaver.shared.connection import connect, redact
@@ -71,6 +77,8 @@ _KEYS: Final = Keys("rw")
 _ROLES: Final = (ServerSettings, ProducerSettings, JobSettings, WorkerSettings, FinalizerSettings)
 _MAX_MESSAGE_BYTES: Final = 64 * 1024
 _LONGEST_TELLING: Final = 4_000
+#: More than a file of a few kilobytes can give.
+_MOST_STEPS: Final = 10_000
 
 
 def message_is_refused_or_can_be_told(raw: bytes) -> None:
@@ -284,20 +292,52 @@ def job_is_refused_or_harmless(function: str, arguments: Sequence[Any], options:
     assert before == {key: client.dump(key) for key in client.keys("*")}
 
 
+def spool_is_sent_or_set_aside(name: str, content: bytes, log: bytes) -> None:
+    """Whatever lies in a spool, a producer sends what can be read, sets the rest aside, and is not stuck."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory, f"rw~{quote(name, safe='', errors='surrogatepass')[:100]}~0.spool")
+        path.write_bytes(content)
+        path.with_name(path.name + "-wal").write_bytes(log)
+        spool = Spool(Path(directory), namespace="rw", name="p", max_bytes=1024 * 1024)
+        with spool.session() as disk:
+            steps = 0
+            while disk.look_for_leftovers():
+                _send_some(disk)
+                steps += 1
+                assert steps < _MOST_STEPS
+            assert disk.write([[b"{}"]]) == 1
+            assert disk.first() == [[b"{}"]]
+            assert disk.remove_first() == 1
+
+
+def _send_some(disk: Disk) -> None:
+    try:
+        batches = disk.first()
+    except sqlite3.OperationalError:
+        disk.give_up()  # the sender would try again, with the same result here
+    except sqlite3.DatabaseError:
+        disk.give_up()
+    else:
+        assert all(isinstance(raw, bytes) for batch in batches for raw in batch)
+        if batches:
+            disk.remove_first()
+
+
 def argument_is_refused_or_sent(value: Any) -> None:
     """Whatever an agent hands over, its call is refused with one error, or a worker can read what is sent."""
     for kind, fields in _calls(value):
         try:
-            body = encode_body(build(kind, {"run_id": RUN_ID, **fields}), _MAX_MESSAGE_BYTES)
+            message = build(kind, {"run_id": RUN_ID, **fields})
+            body = encode_body(message, _MAX_MESSAGE_BYTES, redact=redact_secrets)
         except InvalidArgumentError as error:
             str(error)
             continue
         envelope = {"type": kind.model_fields["type"].default, "run_id": RUN_ID, "producer": "p", "seq": 0}
         raw = json.dumps(envelope)[:-1].encode() + b"," + body[1:]
         assert len(raw) <= _MAX_MESSAGE_BYTES
-        message = parse_message(raw)
-        identity = identity_of(message, partition=0, entry_id=ENTRY_ID, position=0)
-        _is_the_same_in_the_store(raw, message, with_timestamps(raw, message, ENTRY_ID), identity)
+        read = parse_message(raw)
+        identity = identity_of(read, partition=0, entry_id=ENTRY_ID, position=0)
+        _is_the_same_in_the_store(raw, read, with_timestamps(raw, read, ENTRY_ID), identity)
 
 
 def _calls(value: Any) -> Sequence[tuple[type[BaseMessage], dict[str, Any]]]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import zstandard
 
 from fuzz import properties
-from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive
+from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive, spool_file
 from fuzz.objects import odd_object
 from fuzz.source import Source
 from runweaver.query.summaries import _encode, _Place
@@ -167,6 +167,24 @@ def _argument(data: bytes) -> None:
     properties.argument_is_refused_or_sent(odd_object(Source(data)))
 
 
+def _spool(data: bytes) -> None:
+    """A spool file as it stands, or a good one with some bytes changed: of the file, or of the log beside it."""
+    source = Source(data)
+    if not source.flag():
+        properties.spool_is_sent_or_set_aside(source.text(), source.rest(), b"")
+        return
+    file, log = (bytearray(each) for each in spool_file())
+    for _ in range(source.below(8)):
+        changed = source.pick((file, log))
+        at = source.below(len(changed))
+        # Most of a page is empty: what counts stands at its beginning and at its end.
+        at = at % 120 + source.pick((0, len(changed) - 120)) if source.flag() else at
+        changed[at] = source.below(256)
+    if source.flag():
+        del log[source.below(len(log)) :]
+    properties.spool_is_sent_or_set_aside("x", bytes(file), bytes(log))
+
+
 def _json_like(source: Source, examples: tuple[dict[str, Any], ...]) -> bytes:
     return source.mutated(source.pick(examples)) if source.flag() else source.rest()
 
@@ -189,4 +207,5 @@ TARGETS: Final[dict[str, Target]] = {
     "urls": Target(_url, (AS_IT_STANDS + b"redis://user:word@localhost:6379/0?db=1", *_SOME_CHOICES)),
     "jobs": Target(_job, _SOME_CHOICES),
     "arguments": Target(_argument, _SOME_CHOICES),
+    "spools": Target(_spool, (AS_IT_STANDS + spool_file()[0], *_SOME_CHOICES)),
 }
