@@ -29,7 +29,7 @@ def test_a_corrupt_archive_fails_alone(own_pipeline: Pipeline, packed: bytes) ->
     own_pipeline.start("worker")
     finalizer = own_pipeline.start("finalizer")
     scripts = _summarised(own_pipeline, "bad", "good-1", "good-2")
-    own_pipeline.redis.set(own_pipeline.keys.archive("bad"), packed)
+    own_pipeline.redis.set(own_pipeline.keys.archive("bad"), packed, ex=600)
 
     own_pipeline.send(*(script.outcome("d", success=False) for script in scripts))
 
@@ -54,7 +54,7 @@ def test_a_corrupt_archive_is_told_in_a_sentence(own_pipeline: Pipeline) -> None
     own_pipeline.start("worker")
     own_pipeline.start("finalizer")
     _summarised(own_pipeline, "bad")
-    own_pipeline.redis.set(own_pipeline.keys.archive("bad"), b"no archive")
+    own_pipeline.redis.set(own_pipeline.keys.archive("bad"), b"no archive", ex=600)
 
     with pytest.raises(CorruptArchiveError, match="the archive of bad cannot be read: it is no zstandard frame"):
         own_pipeline.runs.get("bad")
@@ -71,7 +71,7 @@ def test_a_corrupt_summary_is_left_out_of_lists_and_told_in_a_sentence(own_pipel
     own_pipeline.start("worker")
     own_pipeline.start("finalizer")
     _summarised(own_pipeline, "bad", "good")
-    own_pipeline.redis.set(own_pipeline.keys.summary("bad"), b'{"run_id":"secret"}')
+    own_pipeline.redis.set(own_pipeline.keys.summary("bad"), b'{"run_id":"secret"}', ex=600)
 
     with pytest.raises(CorruptSummaryError, match="stored as the summary of bad is none"):
         own_pipeline.summaries.get("bad")
@@ -92,7 +92,7 @@ def test_open_runs_are_listed_without_those_that_cannot_be_read(own_pipeline: Pi
     own_pipeline.wait_until_merged()
     own_pipeline.stop(worker)
     own_pipeline.redis.hset(own_pipeline.keys.run("bad"), "p#9", "nothing")
-    own_pipeline.redis.set(own_pipeline.keys.summary("late"), b"{}")
+    own_pipeline.redis.set(own_pipeline.keys.summary("late"), b"{}", ex=600)
 
     assert ["open"] == [run.id for run in own_pipeline.runs.running()]
     listed = own_pipeline.run("runs", "--status", "running", "--json")
