@@ -5,10 +5,10 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench clean
+.PHONY: help demo up test check format bench bench-floods bench-producer clean
 
 help: ## What there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: .venv/.installed ## Watch a small fleet of agents, and what Runweaver makes of it
 	@$(BIN)/runweaver demo
@@ -31,6 +31,12 @@ format: .venv/.developed ## Put the code into its usual form
 
 bench: .venv/.developed ## Measure: messages a second from the stream to the summary
 	$(BIN)/python benchmarks/end_to_end.py
+
+bench-floods: .venv/.developed ## Measure: memory, and how long others wait, in floods
+	$(BIN)/python -m benchmarks.floods
+
+bench-producer: .venv/.developed ## Measure: how long decide() keeps an agent, whatever Redis does
+	$(BIN)/python -m benchmarks.producer_calls
 
 clean: ## Remove what the other targets made
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
