@@ -7,10 +7,10 @@ BIN := .venv/bin
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos check format bench fuzz clean
+.PHONY: help demo up test chaos check format bench bench-floods bench-producer fuzz clean
 
 help: ## What there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: .venv/.installed ## Watch a small fleet of agents, and what Runweaver makes of it
 	@$(BIN)/runweaver demo
@@ -37,7 +37,13 @@ format: .venv/.developed ## Put the code into its usual form
 bench: .venv/.developed ## Measure: messages a second from the stream to the summary
 	$(BIN)/python benchmarks/end_to_end.py
 
-fuzz: .venv/.fuzzing ## Throw made-up input at all that takes some (SECONDS=300)
+bench-floods: .venv/.developed ## Measure: memory, and how long others wait, in floods
+	$(BIN)/python -m benchmarks.floods
+
+bench-producer: .venv/.developed ## Measure: how long decide() keeps an agent, whatever Redis does
+	$(BIN)/python -m benchmarks.producer_calls
+
+fuzz: .venv/.fuzzing ## Throw made-up input at all that takes some (SECONDS=600)
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 clean: ## Remove what the other targets made

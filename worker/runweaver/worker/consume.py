@@ -15,11 +15,12 @@ from runweaver.shared.log import get_logger
 BLOCK_S: Final = 1.0
 
 #: A batch is about this many messages and bytes, however many of them an entry holds. How many entries that will be is
-#: guessed from the last read; the most that can come when the guess is wrong is `_MOST_ENTRIES` of the largest ones.
+#: guessed from the last read, and is never more than twice as many as came then: else a few small entries in a quiet
+#: hour, or a start, would let hundreds of the largest in at once.
 _BATCH_MESSAGES: Final = 2_000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _MOST_ENTRIES: Final = 250
-_FIRST_ENTRIES: Final = 50
+_FIRST_ENTRIES: Final = 2
 
 #: Takes the names of dead workers off the group, if nothing is pending under them: in one step, because a worker that
 #: is alive after all would lose what it reads in between.
@@ -179,7 +180,7 @@ class Consumer:
         if messages:
             by_messages = _BATCH_MESSAGES * len(entries) // messages
             by_size = _BATCH_BYTES * len(entries) // max(1, size)
-            self._entries_a_read = max(1, min(_MOST_ENTRIES, by_messages, by_size))
+            self._entries_a_read = max(1, min(_MOST_ENTRIES, by_messages, by_size, 2 * len(entries)))
 
 
 def _as_received(reply: Any, **_options: Any) -> Any:

@@ -157,10 +157,20 @@ class Finalizer:
             reason = "the run was summarised and its archive has expired since: this came too late"
             self._refuse(pipeline, stored, _refused(stored, stored.live, marks.home, "expired", reason))
             return [_Done(asked.run_id, marks)]
+        if old is not None and not stored.has_news:
+            # Folding a large run takes long, and the sweep asks again meanwhile. If each answer took as long as the
+            # first, there would be no end to it.
+            return [_Done(asked.run_id, marks, self._keep(pipeline, stored, old))] if asked.settled else []
         if overflow := self._overflow(stored):
             reason = f"the run had {len(stored.archive.messages):,} messages when it was summarised: it is full"
             self._refuse(pipeline, stored, _refused(stored, overflow, marks.home, "run-full", reason))
             return self._look(pipeline, asked, marks)
+        return self._judge(pipeline, asked, marks, stored, old)
+
+    def _judge(
+        self, pipeline: Pipeline, asked: _Asked, marks: Marks, stored: StoredRun, old: RunSummary | None
+    ) -> list[_Done]:
+        """Fold a run that has news, and summarise it if it is ready."""
         run = stored.fold()
         if run.status is RunStatus.RUNNING and self._is_silent(asked, marks.home):
             run = run.as_stuck()
@@ -191,23 +201,25 @@ class Finalizer:
         """Archive and summarise, in one step that fails where the run has changed since it was read."""
         keys, run_id = self._keys, stored.run_id
         archive = stored.archive_for(run)
-        summary = old
-        if summary is None or archive is not stored.archive:
-            run.narrative = run.narrative or self._narrate(run)
-            summary = RunSummary.from_run(run, revision=archive.revision)
-            # Before the old summary is gone, which says where the run stood: we may die in between.
-            remove_from_indexes(self._client, run_id, stale_keys(keys, summary, old))
-        kept_s = self._settings.summary_ttl_s + EXPIRY_GRACE_S
+        run.narrative = run.narrative or self._narrate(run)
+        summary = RunSummary.from_run(run, revision=archive.revision)
+        # Before the old summary is gone, which says where the run stood: we may die in between.
+        remove_from_indexes(self._client, run_id, stale_keys(keys, summary, old))
         pipeline.multi()
-        if summary is old:
-            # Its term in the index begins anew below, so it does here.
-            pipeline.expire(keys.summary(run_id), kept_s)
-        else:
-            pipeline.set(keys.archive(run_id), archive.pack(), ex=self._settings.archive_ttl_s)
-            pipeline.set(keys.summary(run_id), summary.model_dump_json(), ex=kept_s)
+        pipeline.set(keys.archive(run_id), archive.pack(), ex=self._settings.archive_ttl_s)
+        pipeline.set(keys.summary(run_id), summary.model_dump_json(), ex=self._settings.summary_ttl_s + EXPIRY_GRACE_S)
         self._remove_live(pipeline, run_id, list(stored.live))
         pipeline.execute()
         return summary
+
+    def _keep(self, pipeline: Pipeline, stored: StoredRun, old: RunSummary) -> RunSummary:
+        """Leave the summary as it is: what is there of the run was summarised before."""
+        pipeline.multi()
+        # Its term in the index begins anew, so it does here.
+        pipeline.expire(self._keys.summary(stored.run_id), self._settings.summary_ttl_s + EXPIRY_GRACE_S)
+        self._remove_live(pipeline, stored.run_id, list(stored.live))
+        pipeline.execute()
+        return old
 
     def _conclude(self, done: Sequence[_Done]) -> None:
         """Index and announce what was written, and take the runs out of the sets that brought us here."""
