@@ -106,11 +106,11 @@ SITUATIONS: Final[Mapping[str, Situation]] = {
     ),
     "hangs": Situation(
         "Redis hangs, no spool",
-        [Stage("up", 5), Stage("hangs", 20, Server.suspend), Stage("goes on", 10, Server.resume)],
+        [Stage("up", 5), Stage("hangs", 20, Server.hang), Stage("goes on", 10, Server.go_on)],
     ),
     "hangs-spool": Situation(
         "Redis hangs, with a spool",
-        [Stage("up", 5), Stage("hangs", 20, Server.suspend), Stage("goes on", 10, Server.resume)],
+        [Stage("up", 5), Stage("hangs", 20, Server.hang), Stage("goes on", 10, Server.go_on)],
         has_spool=True,
     ),
     "full": Situation(
