@@ -52,6 +52,11 @@ def test_nothing_that_was_reported_is_logged(logged: tuple[Server, Pipeline], lo
     pipeline.redis.hset(pipeline.keys.run("broken"), "p#99", f'{{"type":"{_MARK}"')
     pipeline.send(*broken)
     wait_until(lambda: pipeline.jobs.queue.failed_job_registry.count, timeout_s=60, what="a job that failed")
+    # The driver's own words for this would begin with the command, and so with the message.
+    pipeline.redis.delete(pipeline.keys.dead_letters(0))
+    pipeline.redis.set(pipeline.keys.dead_letters(0), "in the way", ex=600)
+    pipeline.send(f"{_MARK} is no JSON")
+    wait_until(lambda: "WRONGTYPE" in pipeline.log.read_text(), what="the wrong type is logged")  # type: ignore[union-attr]
     pipeline.redis.config_set("maxmemory", "1")
     wait_until(lambda: "out of memory" in pipeline.log.read_text(), what="the refusal is logged")  # type: ignore[union-attr]
     pipeline.redis.config_set("maxmemory", "0")
