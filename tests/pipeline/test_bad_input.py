@@ -264,3 +264,24 @@ def test_a_run_takes_only_so_many_messages(own_pipeline: Pipeline) -> None:
     assert (first.received + 1, 3_103) == (second.received, second.declared)
     own_pipeline.wait_until_idle()
     assert 0 == own_pipeline.redis.hlen(own_pipeline.keys.run("flood"))
+
+
+def test_a_run_takes_only_so_many_bytes(own_pipeline: Pipeline) -> None:
+    """Few messages can be too many, where they are large."""
+    limit = {"RUNWEAVER_MAX_RUN_BYTES": "5000000"}
+    own_pipeline.start("worker", **limit)
+    own_pipeline.start("finalizer", **limit)
+    script = Script("large")
+    own_pipeline.send(script.started())
+    for number in range(20):
+        own_pipeline.send(script.decision(f"d{number}", reasoning="x" * 900_000))
+        own_pipeline.wait_until_merged()
+    own_pipeline.send(script.ended())
+
+    counts = own_pipeline.summary("large").completeness
+
+    assert 5 <= counts.received <= 12
+    assert (22, 22 - counts.received) == (counts.declared, counts.missing)
+    assert {"run-full": counts.missing} == Counter(
+        letter.code for letter in DeadLetters(own_pipeline.redis, own_pipeline.keys)
+    )

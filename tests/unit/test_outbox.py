@@ -88,14 +88,14 @@ def test_a_batch_has_at_most_256_kib(outbox: Outbox, server: FakeServer, sizes: 
     assert expected == [len(batch) for batch in server.calls[1]]
 
 
-def test_one_call_has_at_most_ten_batches(outbox: Outbox, server: FakeServer) -> None:
+def test_one_call_has_at_most_three_batches(outbox: Outbox, server: FakeServer) -> None:
     """What is more waits for the next call."""
     _busy(outbox, server)
-    _fill(outbox, _numbered(10 * BATCH_MESSAGES + 5))
+    _fill(outbox, _numbered(3 * BATCH_MESSAGES + 5))
     server.answers.set()
 
     assert outbox.flush(10)
-    assert [1, 10, 1] == [len(call) for call in server.calls]
+    assert [1, 3, 1] == [len(call) for call in server.calls]
 
 
 def test_a_message_leaves_by_itself(outbox: Outbox, server: FakeServer) -> None:

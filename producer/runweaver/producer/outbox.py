@@ -22,8 +22,8 @@ SHED_PAYLOAD_FROM: Final = 0.5
 #: Where it is so full, only what a run cannot be understood without is taken.
 ESSENTIAL_ONLY_FROM: Final = 0.8
 
-#: Batches that go out in one round trip.
-_BATCHES_AT_ONCE: Final = 10
+#: Batches that go out in one round trip. More would keep the interpreter from the agent's threads for too long.
+_BATCHES_AT_ONCE: Final = 3
 _WARN_EVERY_S: Final = 60.0
 
 _log = get_logger(__name__)

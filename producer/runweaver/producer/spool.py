@@ -20,7 +20,7 @@ from runweaver.shared.log import get_logger
 Batches = list[list[bytes]]
 
 #: Batches that are read at once.
-_BATCHES_AT_ONCE: Final = 10
+_BATCHES_AT_ONCE: Final = 3
 
 _SUFFIX: Final = ".spool"
 _BROKEN_SUFFIX: Final = ".broken"

@@ -80,6 +80,8 @@ class StoringSettings(JobSettings):
 
     #: A run takes no more messages than this, but for its beginnings and ends.
     max_run_messages: Many = 200_000
+    #: Nor, about, more of the server's memory than this.
+    max_run_bytes: Many = 256 * 1024 * 1024
     #: About how many dead letters a partition keeps, and for how long.
     dead_letters_kept: Many = 10_000
     dead_letter_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 30 * _DAY_S

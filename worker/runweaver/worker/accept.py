@@ -46,6 +46,11 @@ class RunMessages:
     #: Whether the end of the run is among them.
     ends: bool = False
 
+    @property
+    def size(self) -> int:
+        """Bytes of JSON."""
+        return sum(map(len, self.fields[1::2]))
+
     def rejected(self, code: str, reason: str) -> Iterator[Rejected]:
         """All of them as messages that cannot be accepted after all, as they were received."""
         for entry, position in self.origins:

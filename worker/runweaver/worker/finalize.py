@@ -262,7 +262,9 @@ class Finalizer:
 
     def _overflow(self, stored: StoredRun) -> list[str]:
         """The live messages for which a summarised run has no room; its beginnings and ends are always taken."""
-        if not stored.live or len(stored.archive.messages) < self._settings.max_run_messages:
+        archived = stored.archive.messages
+        size = sum(map(len, archived.values()))
+        if len(archived) < self._settings.max_run_messages and size < self._settings.max_run_bytes:
             return []
         return [
             identity

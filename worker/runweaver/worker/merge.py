@@ -16,10 +16,8 @@ from runweaver.shared.replies import execute
 from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.accept import Batch
 from runweaver.worker.dead_letters import set_aside
+from runweaver.worker.full_runs import FullRuns
 from runweaver.worker.jobs import JobQueue
-
-#: How many full runs to remember.
-_MOST_FULL_RUNS: Final = 10_000
 
 #: The least change of a score that a double holds well for times in milliseconds.
 _NUDGE_MS: Final = 0.001
@@ -34,10 +32,10 @@ class Merger:
         self._keys = keys
         self._settle_ms = settings.settle_s * 1000
         self._late_after_ms = settings.late_after_s * 1000
-        self._max_run_messages = settings.max_run_messages
         self._dead_letters_kept = settings.dead_letters_kept
-        #: Runs that were found to have as many messages as a run may have.
-        self._full_runs: set[str] = set()
+        self._full_runs = FullRuns(
+            client, keys, max_messages=settings.max_run_messages, max_bytes=settings.max_run_bytes
+        )
         #: How many partitions the runs are spread over; may grow at any time.
         self.partitions = partitions
 
@@ -47,31 +45,13 @@ class Merger:
         Raises:
             RedisError: the server does not take it now. Merge the same batch again.
         """
-        self._keep_out_of_full_runs(batch)
+        self._full_runs.keep_out(batch)
         late, now_ms = self._store(batch)
         ended, due_already = self._mark(batch, late, now_ms)
         # Where finalizers are behind, runs stay due for long. If each batch with something for them made another job,
         # the more jobs wait, the more would come.
         self._jobs.finalize(ended + due_already if due_already and self._jobs.has_room() else ended)
         self._acknowledge(batch)
-
-    def _keep_out_of_full_runs(self, batch: Batch) -> None:
-        """Set aside what would make a run larger than it may be. Its beginnings and ends are still taken."""
-        suspects = self._full_runs.intersection(batch.runs)
-        if not suspects:
-            return
-        with self._client.pipeline(transaction=False) as pipeline:
-            for run_id in suspects:
-                pipeline.hlen(self._keys.run(run_id))
-            lengths = execute(pipeline)
-        for run_id, length in zip(suspects, lengths, strict=True):
-            if length < self._max_run_messages:
-                self._full_runs.discard(run_id)  # it was summarised meanwhile
-                continue
-            kept, others = batch.runs.pop(run_id).split()
-            batch.rejected += others.rejected("run-full", f"the run has {length:,} messages, which is all it may have")
-            if kept.origins:
-                batch.runs[run_id] = kept
 
     def _store(self, batch: Batch) -> tuple[set[str], float]:
         """Add the messages to their runs' sets.
@@ -89,25 +69,21 @@ class Merger:
             pipeline.time()
             *replies, now = pipeline.execute(raise_on_error=False)
         late = set()
+        lengths = {}
         for run_id, (stored, summarised, length) in zip(list(batch.runs), _threes(replies), strict=True):
             if isinstance(stored, Exception):
                 self._give_up(batch, run_id, stored)
             elif isinstance(summarised, Exception):
                 raise summarised
             else:
+                lengths[run_id] = length
                 if summarised:
                     late.add(run_id)
-                if length >= self._max_run_messages:
-                    self._note_full(run_id)
         if isinstance(now, Exception):
             raise now
+        self._full_runs.look(batch, lengths)
         seconds, microseconds = now
         return late, seconds * 1000 + microseconds / 1000
-
-    def _note_full(self, run_id: str) -> None:
-        if len(self._full_runs) >= _MOST_FULL_RUNS:
-            self._full_runs.clear()  # each will be found again with its next message
-        self._full_runs.add(run_id)
 
     def _give_up(self, batch: Batch, run_id: str, error: Exception) -> None:
         """Set a run's messages aside where its key holds something else; anything else is the server's affair."""
