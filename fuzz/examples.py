@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from runweaver.producer.spool import SpoolFile
+from runweaver.producer.spool_file import SpoolFile
 from runweaver.shared.archive import Archive
 from runweaver.shared.summary import RunSummary
 

@@ -12,7 +12,8 @@ import pytest
 from runweaver.producer import sender as sender_module
 from runweaver.producer.outbox import Outbox
 from runweaver.producer.sender import Sender
-from runweaver.producer.spool import Spool, SpoolFile
+from runweaver.producer.spool import Spool
+from runweaver.producer.spool_file import SpoolFile
 from runweaver.producer.trouble import Trouble
 from tests.support.waiting import wait_until
 from tests.unit.fake_server import FakeServer
@@ -223,7 +224,7 @@ def test_garbage_is_set_aside(
 _TEARS = """
 import os, sys
 from pathlib import Path
-from runweaver.producer.spool import SpoolFile
+from runweaver.producer.spool_file import SpoolFile
 path = Path(sys.argv[1])
 path.touch()
 file = SpoolFile(path)
@@ -322,3 +323,26 @@ def test_a_format_of_the_future_is_left_alone(make_outbox: MakeOutbox, tmp_path:
 
     assert outbox.close(5)
     assert [path.name] == _files(tmp_path)
+
+
+def test_what_others_left_and_cannot_be_read_now_holds_up_nothing(
+    make_outbox: MakeOutbox, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays where it is for another time; our own messages go straight to the server."""
+    monkeypatch.setattr(sender_module, "_LOOK_EVERY_S", 0.05)
+    _written(tmp_path / "rw~dead~0.spool", [b"theirs"])
+
+    def fails(_file: SpoolFile, _number: int) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    server.failures = 0
+    with monkeypatch.context() as breaking:
+        breaking.setattr(SpoolFile, "after", fails)
+        outbox = make_outbox()
+        for number in range(5):
+            assert outbox.put(b"%d" % number)
+            assert outbox.flush(5)
+        assert ["rw~dead~0.spool"] == _files(tmp_path)
+
+    wait_until(lambda: b"theirs" in server.messages, what="what was left")
+    assert outbox.close(5)

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from runweaver.producer.spool import Batches, Spool
+from runweaver.producer.spool import Spool
+from runweaver.producer.spool_file import Batches
 from runweaver.shared.log import get_logger
 
 #: A batch leaves when it has this many messages, this many bytes, or when its first message is this old.

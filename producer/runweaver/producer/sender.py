@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from runweaver.producer.outbox import Outbox
-from runweaver.producer.spool import Batches, Disk, NoDisk, Spool
+from runweaver.producer.spool import Disk, NoDisk, Spool
+from runweaver.producer.spool_file import Batches
 from runweaver.producer.trouble import diagnose
 from runweaver.shared.log import get_logger
 
@@ -110,7 +111,12 @@ class Sender:
             batches = disk.first()
         except sqlite3.OperationalError as error:
             _log.warning("the spool cannot be read now, trying again", reason=str(error))
-            self._server_at = time.monotonic() + _DISK_AGAIN_S
+            if disk.is_waiting:
+                self._server_at = time.monotonic() + _DISK_AGAIN_S
+            else:
+                # What others left must not keep us from sending what is ours.
+                disk.let_go()
+                self._look_at = time.monotonic() + _LOOK_EVERY_S
             return
         except sqlite3.DatabaseError:
             outbox.note_lost(disk.give_up())

@@ -8,7 +8,7 @@ from typing import Final
 from redis.exceptions import NoPermissionError, ReadOnlyError
 
 from runweaver.producer.outbox import BATCH_MESSAGES
-from runweaver.producer.spool import Batches
+from runweaver.producer.spool_file import Batches
 from runweaver.producer.trouble import BacklogError
 from runweaver.shared.connection import connect
 from runweaver.shared.keys import Keys
