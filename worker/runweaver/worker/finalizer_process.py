@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -58,6 +59,7 @@ class FinalizerProcess:
             client, self._jobs, keys, narrator=load_narrator(settings.narrator), settings=settings
         )
         self._is_stopping = False
+        self._deadline: threading.Timer | None = None
         job_class = self._jobs.queue.job_class
         self._job_class = type(job_class.__name__, (job_class,), {"finalizer": self._finalizer})
 
@@ -72,11 +74,13 @@ class FinalizerProcess:
                 time.sleep(_RETRY_S)
                 if self._is_stopping:
                     break
+        if self._deadline is not None:
+            self._deadline.cancel()
         _log.info("finalizer stopped")
 
     def _note_stop(self) -> None:
         self._is_stopping = True
-        leave_in_time()
+        self._deadline = leave_in_time()
         self._finalizer.stop()
 
     def _work(self) -> bool:

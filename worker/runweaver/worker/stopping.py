@@ -31,10 +31,13 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
         signal.signal(number, handle)
 
 
-def leave_in_time() -> None:
+def leave_in_time() -> threading.Timer:
     """End this process in some seconds, whatever it is waiting for then. Nothing is lost by that.
 
     What was not acknowledged is still on the server, and what was not summarised is still due.
+
+    Returns:
+        What to cancel where the work has ended in time, and the process goes on.
     """
 
     def leave() -> None:
@@ -44,6 +47,7 @@ def leave_in_time() -> None:
     timer = threading.Timer(_PATIENCE_S, leave)
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def leave_at_once(number: int) -> None:
