@@ -278,5 +278,6 @@ def test_a_finalizer_hears_a_stop_between_two_attempts(
             signal.signal(number, handler)
 
     assert 1 == len(attempts)
+    monkeypatch.undo()
     # What would end a process that does not stop in time must not end one that goes on with other things.
     wait_until(lambda: not any(isinstance(each, threading.Timer) for each in threading.enumerate()), what="no deadline")
