@@ -39,7 +39,9 @@ def make_outbox(server: FakeServer, tmp_path: Path) -> MakeOutbox:
 
     def make(name: str = "p", *, max_bytes: int = _ROOM, max_messages: int = 10_000) -> Outbox:
         spool = Spool(tmp_path, namespace="rw", name=name, max_bytes=max_bytes)
-        return Outbox(Sender(server, spool=spool), max_messages=max_messages, max_bytes=_ROOM, spool=spool)
+        outbox = Outbox(Sender(server, spool=spool), max_messages=max_messages, max_bytes=_ROOM, spool=spool)
+        outbox.send_leftovers()
+        return outbox
 
     return make
 

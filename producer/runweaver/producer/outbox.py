@@ -37,7 +37,7 @@ class Outbox:
     """A bounded buffer, and the thread that empties it."""
 
     def __init__(self, run: Run, *, max_messages: int, max_bytes: int, spool: Spool | None = None) -> None:
-        """Nothing happens before something is put in, unless the spool has something to send.
+        """Nothing happens before something is put in, or `send_leftovers` is called.
 
         Args:
             run: the sender's work, see `Sender`.
@@ -69,8 +69,11 @@ class Outbox:
         #: Messages that found no room, or the outbox closed, or that a broken disk took with it.
         self.dropped = 0
 
-        if spool is not None and spool.has_leftovers:
-            self._thread = self._start_thread()
+    def send_leftovers(self) -> None:
+        """Send what another process has left in the spool, without waiting for something of our own."""
+        with self._changed:
+            if self._thread is None and self._spool is not None and self._spool.has_leftovers:
+                self._thread = self._start_thread()
 
     def put(self, raw: bytes | None, *, essential: bool = True) -> bool:
         """Take a message, or drop it where there is no room. Never waits for the server, nor for the disk.

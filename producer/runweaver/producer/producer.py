@@ -86,6 +86,8 @@ class Producer:
             raise InvalidArgumentError(f"name: {name!r} may have up to 100 of the characters A-Z a-z 0-9 . _ : @ / + -")
         self._runs: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
         self._begin()
+        # Not in a forked child: it may have been forked for something else.
+        self._outbox.send_leftovers()
         _living.add(self)
         # multiprocessing forgets what was to run at the end when it has forked a child, and calls this then.
         multiprocessing.util.register_after_fork(self, Producer._close_at_exit)
