@@ -163,6 +163,8 @@ class _Chaos:
 
     def _deal(self, event: Event) -> None:
         """Do what the plan says."""
+        if event.kind in (Kind.SERVER_HANG, Kind.SERVER_CRASH) and not self._server.is_running:
+            return  # events came late, and this one while the server is still away
         match event.kind:
             case Kind.KILL:
                 self._crew.kill(self._crew.member(event.role, event.number), is_aimed=event.is_aimed)

@@ -35,6 +35,11 @@ class Server:
         """Where its data lies."""
         return Path(self._directory.name)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not killed since."""
+        return self._server._process is not None
+
     def client(self) -> redis.Redis:
         """A plain client."""
         return redis.Redis.from_url(self.url)
