@@ -60,8 +60,9 @@ class Server:
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """It does not hang any more."""
-        self._signal(signal.SIGCONT)
+        """It does not hang any more. One that was killed meanwhile does not either."""
+        if self.is_running:
+            self._signal(signal.SIGCONT)
 
     def pause(self, seconds: float) -> None:
         """Let it hang for a while."""
