@@ -29,7 +29,7 @@ _WARN_EVERY_S: Final = 60.0
 
 _log = get_logger(__name__)
 
-#: Runs on a thread of its own until `Outbox.next_batches` says that all is over.
+#: What the sender's thread does, until `Outbox.next_batches` says that all is over: see `Sender`.
 Run = Callable[["Outbox"], None]
 
 

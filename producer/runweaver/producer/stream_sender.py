@@ -43,7 +43,7 @@ class StreamSender:
             partitions: over how many streams to spread the messages.
             max_backlog: about how many messages a stream may hold.
         """
-        # The outbox sees to retries: here they would only make its closing slow.
+        # `Sender` sees to retries: here they would only make closing slow.
         self._client = connect(url, name="producer", retries=0, timeout_s=_TIMEOUT_S)
         self._streams = [keys.messages(partition) for partition in range(partitions)]
         self._keys = keys
