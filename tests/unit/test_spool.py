@@ -65,10 +65,12 @@ def _spooled(outbox: Outbox) -> None:
 
 def _written(path: Path, *batches: list[bytes]) -> None:
     """A file that a process left behind."""
-    path.touch()
-    file = SpoolFile(path)
+    unseen = path.with_suffix(".unseen")
+    unseen.touch()
+    file = SpoolFile(unseen)
     file.append(list(batches))
     file.close()
+    unseen.rename(path)
 
 
 def test_messages_wait_on_the_disk_and_leave_in_order(
@@ -348,3 +350,22 @@ def test_what_others_left_and_cannot_be_read_now_holds_up_nothing(
 
     wait_until(lambda: b"theirs" in server.messages, what="what was left")
     assert outbox.close(5)
+
+
+def test_a_new_file_that_somebody_took_for_a_leftover_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between making a file and holding it, another process may find it: then there is another one."""
+    spool = Spool(tmp_path, namespace="rw", name="p", max_bytes=_ROOM)
+    prepare = SpoolFile._prepare
+    failures = iter([sqlite3.OperationalError("database is locked")])
+
+    def held_by_another(file: SpoolFile) -> None:
+        for error in failures:
+            raise error
+        prepare(file)
+
+    monkeypatch.setattr(SpoolFile, "_prepare", held_by_another)
+
+    assert spool.rescue([[b"1"]])
+    assert (tmp_path / "rw~p~1.spool").stat().st_size > 0

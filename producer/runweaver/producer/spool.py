@@ -20,6 +20,9 @@ from runweaver.shared.log import get_logger
 
 _SUFFIX: Final = ".spool"
 
+#: How often to try another new file.
+_ATTEMPTS: Final = 3
+
 _log = get_logger(__name__)
 
 
@@ -228,7 +231,19 @@ class Spool:
             session.close()
 
     def create(self) -> SpoolFile:
-        """A new file of ours."""
+        """A new file of ours.
+
+        Raises:
+            sqlite3.Error: the disk does not do it.
+            OSError: likewise.
+        """
+        for _ in range(_ATTEMPTS):
+            # Somebody who looks for leftovers may find it before we hold it, and take it for one.
+            with suppress(sqlite3.OperationalError):
+                return self._create()
+        return self._create()
+
+    def _create(self) -> SpoolFile:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Never the same name twice: somebody may still be about to delete the file that had it.
         path = self.directory / f"{self._prefix}{quote(self._name, safe='')}~{next(self._numbers)}{_SUFFIX}"
