@@ -10,7 +10,7 @@ import os
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from unittest.mock import patch
 from urllib.parse import quote
 
 from fakeredis import FakeRedis, FakeServer
+from pydantic import BaseModel
 from redis import Redis
 from rich.console import Console
 from rq.serializers import JSONSerializer
@@ -31,6 +32,7 @@ from runweaver.producer import redact_secrets
 from runweaver.producer.encode import build, encode_body
 from runweaver.producer.spool import Disk, Spool
 from runweaver.query import Runs, Summaries
+from runweaver.shared.admission import Admitted, admit
 from runweaver.shared.archive import Archive, StoredRun, most_unpacked
 from runweaver.shared.connection import connect, redact
 from runweaver.shared.errors import (
@@ -54,7 +56,6 @@ from runweaver.shared.messages import (
     order_of,
     parse_message,
     parse_stored,
-    with_timestamps,
 )
 from runweaver.shared.run import Run
 from runweaver.shared.settings import FinalizerSettings, JobSettings, ProducerSettings, ServerSettings, WorkerSettings
@@ -84,29 +85,57 @@ _MOST_STEPS: Final = 10_000
 def message_is_refused_or_can_be_told(raw: bytes) -> None:
     """A message is refused with a code, or can be stored, read again and told: nothing else happens."""
     try:
-        message = parse_message(raw)
+        admitted = _admitted(raw)
     except InvalidMessageError as error:
         assert error.code in {"too-large", "not-json", "unknown-type", "invalid"}, error.code
-        str(error).encode()
+        _is_refused(raw, str(error))
         return
-    identity = identity_of(message, partition=0, entry_id=ENTRY_ID, position=0)
+    identity = admitted.identity
     assert identity == "{}#{}".format(*order_of(identity))
-    stored = with_timestamps(raw, message, ENTRY_ID)
-    _is_the_same_in_the_store(raw, message, stored, identity)
-    run = StoredRun.read(RUN_ID, {identity.encode(): stored}, None).fold()
+    _is_the_same_in_the_store(raw, admitted)
+    run = StoredRun.read(RUN_ID, {identity.encode(): admitted.stored}, None).fold()
     _can_be_told(run)
     _can_be_told(run.as_stuck())
 
 
-def _is_the_same_in_the_store(raw: bytes, message: BaseMessage, stored: bytes, identity: str) -> None:
-    [read] = parse_stored({identity: stored}).values()
-    absent = [(path[-1], holder) for path, holder in message.timestamps() if path[-1] not in holder.model_fields_set]
-    assert absent or raw == stored
+def _admitted(raw: bytes) -> Admitted:
+    return admit(raw, partition=0, entry_id=ENTRY_ID, position=0)
+
+
+def _is_refused(raw: bytes, reason: str) -> None:
+    """What is not admitted is no message, for the same reason."""
+    try:
+        parse_message(raw)
+    except InvalidMessageError as error:
+        assert str(error) == reason
+        reason.encode()
+        return
+    raise AssertionError(f"refused, but a message: {reason}")
+
+
+def _is_the_same_in_the_store(raw: bytes, admitted: Admitted) -> None:
+    """What is admitted is a message: the one that will be read from the store, but for the times that it lacked."""
+    message = parse_message(raw)
+    assert (message.type, message.run_id) == (admitted.type, admitted.run_id)
+    assert admitted.identity == identity_of(message, partition=0, entry_id=ENTRY_ID, position=0)
+    [read] = parse_stored({admitted.identity: admitted.stored}).values()
+    absent = [(path[-1], holder) for path, holder in _holders(message) if path[-1] not in holder.model_fields_set]
+    assert absent or raw == admitted.stored
     for name, holder in absent:
         setattr(holder, name, entry_time(ENTRY_ID))
     # As JSON: what is not a number is not even equal to itself.
     assert message.model_dump_json() == read.model_dump_json()
-    assert stored == with_timestamps(stored, read, ENTRY_ID)
+    assert admitted.stored == _admitted(admitted.stored).stored
+
+
+def _holders(message: BaseMessage) -> Iterator[tuple[tuple[str, ...], BaseModel]]:
+    """The parts of a message that have a timestamp, each with the path to it."""
+    for path in message.timestamp_paths:
+        holder: Any = message
+        for step in path[:-1]:
+            holder = getattr(holder, step)
+        if holder is not None:
+            yield path, holder
 
 
 def _can_be_told(run: Run) -> None:
@@ -335,9 +364,7 @@ def argument_is_refused_or_sent(value: Any) -> None:
         envelope = {"type": kind.model_fields["type"].default, "run_id": RUN_ID, "producer": "p", "seq": 0}
         raw = json.dumps(envelope)[:-1].encode() + b"," + body[1:]
         assert len(raw) <= _MAX_MESSAGE_BYTES
-        read = parse_message(raw)
-        identity = identity_of(read, partition=0, entry_id=ENTRY_ID, position=0)
-        _is_the_same_in_the_store(raw, read, with_timestamps(raw, read, ENTRY_ID), identity)
+        _is_the_same_in_the_store(raw, _admitted(raw))
 
 
 def _calls(value: Any) -> Sequence[tuple[type[BaseMessage], dict[str, Any]]]:

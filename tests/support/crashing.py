@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from runweaver.console.__main__ import main
-from runweaver.shared import parse_message
+from runweaver.shared.admission import admit
 from runweaver.worker import accept, finalize, jobs, merge
 
 
@@ -44,12 +44,10 @@ def _finalizer_before_leaving() -> None:
 
 
 def _worker_on_poison() -> None:
-    read = parse_message
+    def admit_or_die(raw: bytes, **options: Any) -> Any:
+        return _die() if b"poison" in raw else admit(raw, **options)
 
-    def parse_or_die(raw: bytes, *, max_bytes: int) -> Any:
-        return _die() if b"poison" in raw else read(raw, max_bytes=max_bytes)
-
-    vars(accept)["parse_message"] = parse_or_die
+    vars(accept)["admit"] = admit_or_die
 
 
 PLACES: dict[str, tuple[str, Callable[[], None]]] = {

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runweaver.shared.admission import admit
 from runweaver.shared.errors import InvalidMessageError
 from runweaver.shared.fields import is_identifier
 from runweaver.shared.messages import (
@@ -26,7 +27,6 @@ from runweaver.shared.messages import (
     order_of,
     parse_message,
     parse_stored,
-    with_timestamps,
 )
 from tests.unit.making import ENTRY_ID, ENTRY_TIME, at, moment
 
@@ -65,6 +65,10 @@ UNTIMED: dict[str, tuple[dict[str, Any], list[tuple[str, ...]]]] = {
 
 def _json(**fields: Any) -> bytes:
     return json.dumps({"type": "heartbeat", "run_id": "r", **fields}).encode()
+
+
+def _stored(raw: bytes, *, entry_id: str = ENTRY_ID) -> bytes:
+    return admit(raw, partition=0, entry_id=entry_id, position=0).stored
 
 
 def _value_at(document: dict[str, Any], path: tuple[str, ...]) -> Any:
@@ -230,11 +234,13 @@ def test_fields_of_any_type_are_a_message_or_an_invalid_message(kind: str, wrong
         message = parse_message(raw)
     except InvalidMessageError:
         return
-    parse_message(with_timestamps(raw, message, ENTRY_ID))
+    assert message.run_id == parse_message(_stored(raw)).run_id
 
 
 def _identity(raw: bytes, *, partition: int = 0, entry_id: str = ENTRY_ID, position: int = 0) -> str:
-    return identity_of(parse_message(raw), partition=partition, entry_id=entry_id, position=position)
+    identity = admit(raw, partition=partition, entry_id=entry_id, position=position).identity
+    assert identity == identity_of(parse_message(raw), partition=partition, entry_id=entry_id, position=position)
+    return identity
 
 
 def test_a_producer_and_seq_are_the_identity() -> None:
@@ -295,7 +301,7 @@ def test_absent_times_are_filled_from_the_entry(name: str) -> None:
     fields, paths = UNTIMED[name]
     raw = _json(**{"type": name, **fields})
 
-    filled = with_timestamps(raw, parse_message(raw), ENTRY_ID)
+    filled = _stored(raw)
 
     document = json.loads(filled)
     for path in paths:
@@ -309,10 +315,10 @@ def test_absent_times_are_filled_from_the_entry(name: str) -> None:
 def test_filling_in_twice_gives_the_same(name: str) -> None:
     """What was filled in is kept, whatever entry the message is found in the next time."""
     raw = _json(**{"type": name, **UNTIMED[name][0]})
-    once = with_timestamps(raw, parse_message(raw), ENTRY_ID)
+    once = _stored(raw)
 
-    assert once == with_timestamps(raw, parse_message(raw), ENTRY_ID)
-    assert once == with_timestamps(once, parse_message(once), "1-0")
+    assert once == _stored(raw)
+    assert once == _stored(once, entry_id="1-0")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -323,14 +329,14 @@ def test_a_message_with_its_time_is_kept_byte_for_byte(kind: str) -> None:
     _value_at(document, paths[0][:-1])[paths[0][-1]] = at(5)
     raw = json.dumps({"extra": "ü", **document}, indent=1, ensure_ascii=True).encode()
 
-    assert raw is with_timestamps(raw, parse_message(raw), ENTRY_ID)
+    assert raw is _stored(raw)
 
 
 def test_filling_in_keeps_odd_values() -> None:
     """Numbers that only Python writes, characters beyond ASCII and long numbers stay what they are."""
     raw = b'{"type":"heartbeat","run_id":"r","x":[Infinity,1e-7,123456789012345678901234567890,"\\u00fc\xe2\x80\xa6"]}'
 
-    filled = parse_message(with_timestamps(raw, parse_message(raw), ENTRY_ID))
+    filled = parse_message(_stored(raw))
 
     assert {"x": [float("inf"), 1e-7, 123456789012345678901234567890, "ü…"]} == filled.model_extra
 

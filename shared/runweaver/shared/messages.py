@@ -4,11 +4,10 @@ A message is told apart by its `type`. Where it names its `producer` and a `seq`
 survive a resend; otherwise the identity is the place where it was found in its stream.
 """
 
-import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -37,14 +36,13 @@ class BaseMessage(Schema):
     #: How many bytes of payload the producer took out of it; none where it is whole.
     shed_bytes: Count | None = None
 
+    #: Where the timestamps of such a message are in its JSON. What lies on the way there need not be there.
+    timestamp_paths: ClassVar[tuple[tuple[str, ...], ...]]
+
     @property
     @abstractmethod
     def time(self) -> datetime:
         """When the thing happened that the message tells of."""
-
-    @abstractmethod
-    def timestamps(self) -> "Iterator[tuple[tuple[str, ...], Schema]]":
-        """Where this message's timestamps live: the path in its JSON, and the model that holds the last step."""
 
 
 class _TimedByItself(BaseMessage):
@@ -52,12 +50,11 @@ class _TimedByItself(BaseMessage):
 
     sent_at: UtcDatetime = Field(default_factory=utc_now)
 
+    timestamp_paths = (("sent_at",),)
+
     @property
     def time(self) -> datetime:
         return self.sent_at
-
-    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
-        yield ("sent_at",), self
 
 
 class RunStartedMessage(BaseMessage):
@@ -70,12 +67,11 @@ class RunStartedMessage(BaseMessage):
     started_at: UtcDatetime = Field(default_factory=utc_now)
     tags: list[str] = Field(default_factory=list)
 
+    timestamp_paths = (("started_at",),)
+
     @property
     def time(self) -> datetime:
         return self.started_at
-
-    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
-        yield ("started_at",), self
 
 
 class DecisionMessage(BaseMessage):
@@ -84,14 +80,11 @@ class DecisionMessage(BaseMessage):
     type: Literal["decision"] = "decision"
     decision: Decision
 
+    timestamp_paths = (("decision", "timestamp"), ("decision", "outcome", "timestamp"))
+
     @property
     def time(self) -> datetime:
         return self.decision.timestamp
-
-    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
-        yield ("decision", "timestamp"), self.decision
-        if self.decision.outcome is not None:
-            yield ("decision", "outcome", "timestamp"), self.decision.outcome
 
 
 class OutcomeMessage(BaseMessage):
@@ -101,12 +94,11 @@ class OutcomeMessage(BaseMessage):
     decision_id: str = Field(min_length=1)
     outcome: Outcome
 
+    timestamp_paths = (("outcome", "timestamp"),)
+
     @property
     def time(self) -> datetime:
         return self.outcome.timestamp
-
-    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
-        yield ("outcome", "timestamp"), self.outcome
 
 
 class EvaluationMessage(_TimedByItself):
@@ -123,12 +115,11 @@ class ProblemMessage(BaseMessage):
     type: Literal["problem"] = "problem"
     problem: Problem
 
+    timestamp_paths = (("problem", "timestamp"),)
+
     @property
     def time(self) -> datetime:
         return self.problem.timestamp
-
-    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
-        yield ("problem", "timestamp"), self.problem
 
 
 class EdgeMessage(BaseMessage):
@@ -139,12 +130,11 @@ class EdgeMessage(BaseMessage):
     target: str = Field(min_length=1)
     at: UtcDatetime = Field(default_factory=utc_now)
 
+    timestamp_paths = (("at",),)
+
     @property
     def time(self) -> datetime:
         return self.at
-
-    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
-        yield ("at",), self
 
 
 class HeartbeatMessage(_TimedByItself):
@@ -172,12 +162,11 @@ class RunEndedMessage(BaseMessage):
     sent: Sent | None = None
     dropped: Count = 0
 
+    timestamp_paths = (("ended_at",),)
+
     @property
     def time(self) -> datetime:
         return self.ended_at
-
-    def timestamps(self) -> Iterator[tuple[tuple[str, ...], Schema]]:
-        yield ("ended_at",), self
 
 
 Message = Annotated[
@@ -204,13 +193,12 @@ def parse_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
         InvalidMessageError: it is too large, no JSON, or not what the protocol says; the text says where.
     """
     if len(raw) > max_bytes:
-        raise InvalidMessageError("too-large", f"the message has {len(raw):,} bytes, at most {max_bytes:,} are taken")
+        raise too_large(raw, max_bytes)
     try:
         message = _ADAPTER.validate_json(raw)
     except ValidationError as error:
-        raise _invalid(error) from None
-    if (message.producer is None) != (message.seq is None):
-        raise InvalidMessageError("invalid", "producer and seq go together: send both or neither")
+        raise invalid(error) from None
+    _check_envelope(message.producer, message.seq)
     return message
 
 
@@ -238,14 +226,23 @@ def _parse_one_stored(identity: str, raw: bytes) -> Message:
 
 
 def identity_of(message: BaseMessage, *, partition: int, entry_id: str, position: int) -> str:
+    """The name under which a message that was found in this place is kept in its run."""
+    return identity_at(message.producer, message.seq, partition=partition, entry_id=entry_id, position=position)
+
+
+def identity_at(producer: str | None, seq: int | None, *, partition: int, entry_id: str, position: int) -> str:
     """The name under which a message is kept in its run: `<source>#<number>`.
 
     Without a producer and a seq, the source is the entry and the number its place there. A field's name would not
     do instead of the place: a stream entry may carry the same field twice. Nor would the entry id without its
     partition: two streams can hand out the same one. The `|` keeps such a source apart from every producer's name.
+
+    Raises:
+        InvalidMessageError: there is only one of producer and seq.
     """
-    if message.producer is not None:
-        return f"{message.producer}#{message.seq}"
+    _check_envelope(producer, seq)
+    if producer is not None:
+        return f"{producer}#{seq}"
     milliseconds, _, counter = entry_id.partition("-")
     # Padded, so that identities sort as their entries do.
     return f"{milliseconds}-{counter:>06}|{partition}#{position}"
@@ -272,25 +269,13 @@ def entry_time(entry_id: str) -> datetime:
     return _EPOCH + timedelta(milliseconds=min(int(entry_id.partition("-")[0]), _LAST_MS))
 
 
-def with_timestamps(raw: bytes, message: BaseMessage, entry_id: str) -> bytes:
-    """The message's JSON as it is to be stored: as received, with absent timestamps filled in from the entry id.
-
-    The worker's clock would not do: the same entry delivered twice must give the same bytes.
-    """
-    absent = [path for path, holder in message.timestamps() if path[-1] not in holder.model_fields_set]
-    if not absent:
-        return raw
-    moment = entry_time(entry_id).isoformat()
-    document = json.loads(raw)
-    for path in absent:
-        holder = document
-        for step in path[:-1]:
-            holder = holder[step]
-        holder[path[-1]] = moment
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+def too_large(raw: bytes, max_bytes: int) -> InvalidMessageError:
+    """What is wrong with a message of more bytes than it may have."""
+    return InvalidMessageError("too-large", f"the message has {len(raw):,} bytes, at most {max_bytes:,} are taken")
 
 
-def _invalid(error: ValidationError) -> InvalidMessageError:
+def invalid(error: ValidationError) -> InvalidMessageError:
+    """What is wrong with a message, as far as its schema says."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         return InvalidMessageError("not-json", problems[0]["msg"])
@@ -299,3 +284,8 @@ def _invalid(error: ValidationError) -> InvalidMessageError:
     told = [f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']}" for problem in problems]
     more = f" (and {len(told) - _ERRORS_TOLD} more)" if len(told) > _ERRORS_TOLD else ""
     return InvalidMessageError("invalid", "; ".join(told[:_ERRORS_TOLD]) + more)
+
+
+def _check_envelope(producer: str | None, seq: int | None) -> None:
+    if (producer is None) != (seq is None):
+        raise InvalidMessageError("invalid", "producer and seq go together: send both or neither")

@@ -4,19 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from runweaver.shared.admission import admit
 from runweaver.shared.errors import InvalidMessageError
-from runweaver.shared.messages import (
-    ProducerLeftMessage,
-    RunEndedMessage,
-    RunStartedMessage,
-    identity_of,
-    parse_message,
-    with_timestamps,
-)
 from runweaver.worker.consume import Entry
 
-#: What tells of a beginning or an end.
-LIFECYCLE: Final = (RunStartedMessage, RunEndedMessage, ProducerLeftMessage)
+#: The types of messages that tell of a beginning or an end.
+LIFECYCLE: Final = frozenset({"run_started", "run_ended", "producer_left"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +97,9 @@ def accept(entries: Sequence[Entry], *, max_message_bytes: int, only: int | None
             if only is not None and position != only:
                 continue
             try:
-                message = parse_message(raw, max_bytes=max_message_bytes)
-                identity = identity_of(message, partition=entry.partition, entry_id=entry.id, position=position)
-                stored = with_timestamps(raw, message, entry.id)
+                message = admit(
+                    raw, partition=entry.partition, entry_id=entry.id, position=position, max_bytes=max_message_bytes
+                )
             except InvalidMessageError as error:
                 batch.rejected.append(Rejected(entry.partition, entry.id, position, raw, error.code, str(error)))
                 continue
@@ -116,9 +109,9 @@ def accept(entries: Sequence[Entry], *, max_message_bytes: int, only: int | None
             run = batch.runs.get(message.run_id)
             if run is None:
                 run = batch.runs[message.run_id] = RunMessages()
-            if isinstance(message, LIFECYCLE):
+            if message.type in LIFECYCLE:
                 run.lifecycle.append(len(run.origins))
-                run.ends = run.ends or isinstance(message, RunEndedMessage)
-            run.fields += (identity, stored)
+                run.ends = run.ends or message.type == "run_ended"
+            run.fields += (message.identity, message.stored)
             run.origins.append((entry, position))
     return batch

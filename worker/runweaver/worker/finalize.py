@@ -269,7 +269,7 @@ class Finalizer:
         return [
             identity
             for identity, message in parse_stored(stored.live).items()
-            if identity not in stored.archive.messages and not isinstance(message, LIFECYCLE)
+            if identity not in stored.archive.messages and message.type not in LIFECYCLE
         ]
 
     def _refuse(self, pipeline: Pipeline, stored: StoredRun, refused: Sequence[Rejected]) -> None:

@@ -5,7 +5,7 @@ Every step can be repeated, and a batch that failed half-way is simply merged ag
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from redis import Redis
@@ -14,10 +14,11 @@ from runweaver.shared.connection import concerns_one_key
 from runweaver.shared.keys import WORKER_GROUP, Keys, partition_of
 from runweaver.shared.replies import execute
 from runweaver.shared.settings import WorkerSettings
-from runweaver.worker.accept import Batch
+from runweaver.worker.accept import Batch, Rejected
 from runweaver.worker.dead_letters import set_aside
 from runweaver.worker.full_runs import FullRuns
 from runweaver.worker.jobs import JobQueue
+from runweaver.worker.round_trip import Command, checked, round_trip
 
 #: The least change of a score that a double holds well for times in milliseconds.
 _NUDGE_MS: Final = 0.001
@@ -59,15 +60,15 @@ class Merger:
         Returns:
             The runs that had been summarised before, and the server's time in milliseconds.
         """
-        with self._client.pipeline(transaction=False) as pipeline:
-            for run_id, messages in batch.runs.items():
-                pipeline.execute_command("HSET", self._keys.run(run_id), *messages.fields)
-                # Looked at after storing: a finalizer that has read the set before us has its archive there by now,
-                # and one that has not will find the set changed.
-                pipeline.exists(self._keys.archive(run_id), self._keys.summary(run_id))
-                pipeline.hlen(self._keys.run(run_id))
-            pipeline.time()
-            *replies, now = pipeline.execute(raise_on_error=False)
+        keys = self._keys
+        commands: list[Command] = []
+        for run_id, messages in batch.runs.items():
+            commands.append(("HSET", keys.run(run_id), *messages.fields))
+            # Looked at after storing: a finalizer that has read the set before us has its archive there by now, and one
+            # that has not will find the set changed.
+            commands.append(("EXISTS", keys.archive(run_id), keys.summary(run_id)))
+            commands.append(("HLEN", keys.run(run_id)))
+        *replies, now = round_trip(self._client, [*commands, ("TIME",)])
         late = set()
         lengths = {}
         for run_id, (stored, summarised, length) in zip(list(batch.runs), _threes(replies), strict=True):
@@ -82,7 +83,7 @@ class Merger:
         if isinstance(now, Exception):
             raise now
         self._full_runs.look(batch, lengths)
-        seconds, microseconds = now
+        seconds, microseconds = map(int, now)
         return late, seconds * 1000 + microseconds / 1000
 
     def _give_up(self, batch: Batch, run_id: str, error: Exception) -> None:
@@ -98,26 +99,22 @@ class Merger:
         Returns:
             The runs worth looking at now: those that ended, and those that had ended before and just got more.
         """
+        keys = self._keys
         ended = [run_id for run_id, messages in batch.runs.items() if messages.ends]
         late = late.difference(ended)
-        active = self._by_home(batch.runs)
         unmarked = self._by_home(run_id for run_id in batch.runs if run_id not in late.union(ended))
-        with self._client.pipeline(transaction=False) as pipeline:
-            for home, run_ids in unmarked.items():
-                pipeline.execute_command("ZMSCORE", self._keys.due(home), *run_ids)
-            for home, run_ids in active.items():
-                pipeline.zadd(self._keys.active(home), dict.fromkeys(run_ids, now_ms))
-            for home, run_ids in self._by_home(ended).items():
-                pipeline.zadd(self._keys.due(home), dict.fromkeys(run_ids, now_ms + self._settle_ms))
-            for home, run_ids in self._by_home(late).items():
-                # The first late message sets the time, so that a trickle of them cannot put it off for ever. But each
-                # changes the score a little: a finalizer that has not seen the message must not remove the run.
-                pipeline.zadd(self._keys.due(home), dict.fromkeys(run_ids, now_ms + self._late_after_ms), nx=True)
-                for run_id in run_ids:
-                    pipeline.zincrby(self._keys.due(home), _NUDGE_MS, run_id)
-            for rejected in batch.rejected:
-                set_aside(pipeline, self._keys, rejected, kept=self._dead_letters_kept)
-            replies = execute(pipeline)
+        commands: list[Command] = [("ZMSCORE", keys.due(home), *run_ids) for home, run_ids in unmarked.items()]
+        for home, run_ids in self._by_home(batch.runs).items():
+            commands.append(("ZADD", keys.active(home), *_scored(run_ids, now_ms)))
+        for home, run_ids in self._by_home(ended).items():
+            commands.append(("ZADD", keys.due(home), *_scored(run_ids, now_ms + self._settle_ms)))
+        for home, run_ids in self._by_home(late).items():
+            # The first late message sets the time, so that a trickle of them cannot put it off for ever. But each
+            # changes the score a little: a finalizer that has not seen the message must not remove the run.
+            commands.append(("ZADD", keys.due(home), "NX", *_scored(run_ids, now_ms + self._late_after_ms)))
+            commands += [("ZINCRBY", keys.due(home), _NUDGE_MS, run_id) for run_id in run_ids]
+        self._set_aside(batch.rejected)
+        replies = checked(round_trip(self._client, commands))
         due_already = [
             run_id
             for run_ids, scores in zip(unmarked.values(), replies, strict=False)
@@ -125,6 +122,14 @@ class Merger:
             if score is not None
         ]
         return ended, due_already
+
+    def _set_aside(self, rejected: Sequence[Rejected]) -> None:
+        if not rejected:
+            return
+        with self._client.pipeline(transaction=False) as pipeline:
+            for each in rejected:
+                set_aside(pipeline, self._keys, each, kept=self._dead_letters_kept)
+            execute(pipeline)
 
     def _by_home(self, run_ids: Iterable[str]) -> dict[int, list[str]]:
         homes: dict[int, list[str]] = defaultdict(list)
@@ -136,12 +141,17 @@ class Merger:
         by_partition: dict[int, list[str]] = defaultdict(list)
         for entry in batch.entries:
             by_partition[entry.partition].append(entry.id)
-        with self._client.pipeline(transaction=False) as pipeline:
-            for partition, entry_ids in by_partition.items():
-                pipeline.xack(self._keys.messages(partition), WORKER_GROUP, *entry_ids)
-                pipeline.xdel(self._keys.messages(partition), *entry_ids)
-            execute(pipeline)
+        commands: list[Command] = []
+        for partition, entry_ids in by_partition.items():
+            commands.append(("XACK", self._keys.messages(partition), WORKER_GROUP, *entry_ids))
+            commands.append(("XDEL", self._keys.messages(partition), *entry_ids))
+        checked(round_trip(self._client, commands))
 
 
 def _threes(replies: list[Any]) -> Iterable[tuple[Any, Any, Any]]:
     return zip(replies[::3], replies[1::3], replies[2::3], strict=True)
+
+
+def _scored(run_ids: Iterable[str], score_ms: float) -> list[str | float]:
+    """Scores and members in turn, as `ZADD` takes them."""
+    return [part for run_id in run_ids for part in (score_ms, run_id)]
