@@ -1,6 +1,7 @@
 """Admission: as strict as reading a message, though it makes no objects."""
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 @given(drafts(always_timed=False), st.data())
 def test_admission_agrees_with_reading(draft: dict[str, Any], data: st.DataObject) -> None:
     """Whatever is wrong in a message, and wherever: both take it, or both refuse it with the same words."""
-    document = {"run_id": "r", **draft}
+    document = deepcopy({"run_id": "r", **draft})
     for _ in range(data.draw(st.integers(0, 2))):
         holder, key = data.draw(st.sampled_from(_places(document)))
         if data.draw(st.booleans()):

@@ -1,6 +1,5 @@
 """The `runweaver` command: each command here reads its settings, calls what does the work, and shows the result."""
 
-import gc
 import json
 import signal
 import sys
@@ -37,12 +36,12 @@ from runweaver.worker import (
     Worker,
     stop_on_signals,
 )
+from runweaver.worker.interpreter import collect_rarely, switch_soon
 
 #: Exit codes: something that was asked for is not there; something is wrong with the call or the server.
 NOT_FOUND: Final = 1
 TROUBLE: Final = 2
 
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -95,7 +94,8 @@ def worker(parent: Parent = None) -> None:
     stop_on_signals(instance.stop)
     if parent is not None:
         stop_with_parent(parent)
-    _collect_rarely()
+    collect_rarely()
+    switch_soon()
     instance.run()
 
 
@@ -106,7 +106,7 @@ def finalizer(parent: Parent = None) -> None:
     instance = FinalizerProcess(FinalizerSettings.load())
     if parent is not None:
         stop_with_parent(parent)
-    _collect_rarely()
+    collect_rarely()
     instance.run()
 
 
@@ -251,16 +251,6 @@ def show_dead_letter(letter_id: Annotated[str, typer.Argument(metavar="ID")], *,
         _print_json_line(json.dumps(letter.as_json(), ensure_ascii=False, indent=2))
     else:
         out.print(letter_facts(letter))
-
-
-def _collect_rarely() -> None:
-    """Let the cycle collector of this process look rarely.
-
-    Messages and runs are trees of very many small objects and have no cycles: they go when their last user is done.
-    By default the collector walks through all of them again and again while a large run is read.
-    """
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
 
 
 @contextmanager

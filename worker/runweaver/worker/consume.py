@@ -17,7 +17,7 @@ BLOCK_S: Final = 1.0
 #: A batch is about this many messages and bytes, however many of them an entry holds. How many entries that will be is
 #: guessed from the last read, and is never more than twice as many as came then: else a few small entries in a quiet
 #: hour, or a start, would let hundreds of the largest in at once.
-_BATCH_MESSAGES: Final = 2_000
+_BATCH_MESSAGES: Final = 4_000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _MOST_ENTRIES: Final = 250
 _FIRST_ENTRIES: Final = 2
