@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import runweaver.producer.redact as module
 from runweaver.producer import redact_secrets
-from runweaver.producer.redact import REDACTED, redact_body
+from runweaver.producer.redact import REDACTED, needs_redaction, redact_body
 
 _SECRETS = [
     "password",
@@ -72,7 +71,7 @@ _HARMLESS = [
 
 def _redacted(fields: dict[str, Any]) -> Any:
     body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
-    return json.loads(redact_body(body, redact_secrets))
+    return json.loads(redact_body(body, redact_secrets) if needs_redaction(body, redact_secrets) else body)
 
 
 @pytest.mark.parametrize("key", _SECRETS)
@@ -173,17 +172,11 @@ def test_a_document_can_be_written_in_odd_ways(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["the key point", "Password reset sent", "[key]", 'a "secret" plan, they said'])
-def test_words_in_texts_cost_nothing(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_in_texts_cost_nothing(text: str) -> None:
     """A message is taken apart only where there may be something to mask."""
-    monkeypatch.setattr(module, "redact_secrets", _fails)
+    body = json.dumps({"text": text, "tokens_used": 5}, separators=(",", ":")).encode()
 
-    assert {"text": text, "tokens_used": 5} == json.loads(
-        module.redact_body(json.dumps({"text": text, "tokens_used": 5}, separators=(",", ":")).encode(), _fails)
-    )
-
-
-def _fails(_fields: dict[str, Any]) -> dict[str, Any]:
-    raise AssertionError("it was taken apart")
+    assert not needs_redaction(body, redact_secrets)
 
 
 @given(st.sampled_from(_SECRETS), _values)

@@ -393,7 +393,7 @@ class ActiveRun:
         if envelope is None:
             envelope = self._envelopes[kind] = self._envelope(kind)
         raw = b"%b%d,%b" % (envelope, self._sent, body[1:]) if body is not None else None
-        is_taken = self._producer._put(raw, essential=kind.is_essential)  # noqa: SLF001
+        is_taken = self._producer._outbox.put(raw, essential=kind.is_essential)  # noqa: SLF001
         self._sent += 1
         self._dropped += not is_taken
         return is_taken

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic_core import PydanticSerializationError, from_json
 
 from runweaver.producer.message_kind import PRODUCER_LEFT, RUN_ENDED, RUN_STARTED, Fields, MessageKind, safe_repr
-from runweaver.producer.redact import Redactor, redact_body
+from runweaver.producer.redact import Redactor, needs_redaction, redact_body
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.log import get_logger
 
@@ -53,7 +53,9 @@ def encode_body(
         InvalidArgumentError: it refers to itself, or stays too large after its payload was shed.
         RedactionError: the redactor failed: nothing of it may leave.
     """
-    body = _redact(kind, fields, _to_json(kind, fields), redact)
+    body = _to_json(kind, fields)
+    if redact is not None and needs_redaction(body, redact):
+        body = _redact(kind, fields, body, redact)
     if not keep_payload or len(body) + _ENVELOPE_BYTES > max_bytes:
         body = _without_payload(body)
     if len(body) + _ENVELOPE_BYTES > max_bytes:
@@ -64,12 +66,11 @@ def encode_body(
     return body
 
 
-def _redact(kind: MessageKind, fields: Fields, body: bytes, redact: Redactor | None) -> bytes:
+def _redact(kind: MessageKind, fields: Fields, body: bytes, redact: Redactor) -> bytes:
     """Redact with somebody else's code, which may fail: the agent goes on, and no secret leaves."""
     try:
         redacted = redact_body(body, redact)
-        if redacted is not body:
-            kind.model.model_validate({**from_json(redacted), "run_id": _SOME_RUN})
+        kind.model.model_validate({**from_json(redacted), "run_id": _SOME_RUN})
     except Exception as error:  # noqa: BLE001 - whatever it is
         # Its text may hold what was to be redacted.
         _log.error("the redactor failed", message_type=kind.name, error=type(error).__name__)

@@ -219,9 +219,6 @@ class Producer:
         except RedactionError:
             return None
 
-    def _put(self, raw: bytes | None, *, essential: bool) -> bool:
-        return self._outbox.put(raw, essential=essential)
-
     def _new_part(self) -> str:
         """A name for one of several who may speak for the same run here, each with a `seq` of its own."""
         return f"{self.name}.{next(self._parts)}"
