@@ -91,7 +91,10 @@ def _to_json(kind: MessageKind, fields: Fields) -> bytes:
         body = kind.serializer.to_json(fields, exclude_unset=True, fallback=_fallback)
     except Exception:  # noqa: BLE001 - as above
         body = _to_json_slowly(kind, fields)
-    if len(body) > _LONGEST_SURE_NUMBER or body.count(b"{") + body.count(b"[") > _DEEPEST_SURE_NESTING:
+    # Each bracket has one that closes it: short messages need no counting.
+    if len(body) > 2 * _DEEPEST_SURE_NESTING and (
+        len(body) > _LONGEST_SURE_NUMBER or body.count(b"{") + body.count(b"[") > _DEEPEST_SURE_NESTING
+    ):
         _check_readable(body)
     return body
 

@@ -23,20 +23,20 @@ _SECRET_KEY: Final = re.compile(
 )
 
 #: Inside of a key: what is no letter or digit, escaped or not, also where the key stands in a document in a text.
-_NO_WORD: Final = r'(?:(?-i:[^A-Za-z0-9"\\])|\\+u[0-9a-f]{4}|\\+.)*'
+_NO_WORD: Final = r'(?:[^a-z0-9"\\]|\\+u[0-9a-f]{4}|\\+.)*'
 #: The end of a key. In a document in a text, the quotation mark is escaped, and so are line breaks behind it.
 _KEY_END: Final = r'\\*"[ \\nrt]*:'
-#: What the JSON of a message has if it can have a secret key at all. One of these words stands in each such key;
+#: What the JSON of a message has, in lower case, if it can have a secret key at all. One of these words stands in each;
 _MAY_HAVE_SECRET: Final = (
-    r"(?is)(?:pass|pwd|secret|authorization|cookie|credential|jwt|bearer|key)"
+    r"(?s)(?:pass|pwd|secret|authorization|cookie|credential|jwt|bearer|key)"
     rf'(?:[^"\\]|\\.)*{_KEY_END}'
     # or it ends in this one, unlike `max_tokens`;
     rf"|token{_NO_WORD}(?:value{_NO_WORD})?{_KEY_END}"
     # or somebody has escaped a letter of it.
     r"|\\{2}u00[4-7]"
 )
-#: Most messages have none, and that has to be known fast: pydantic's regular expressions look at each byte once.
-#: Python's own take ten times as long, and try each word of a long text against the whole rest of it.
+#: Most messages have none, and that has to be known fast: pydantic's regular expressions look for all words at
+#: once if these have one case. Python's own would try each word of a long text against all the rest of it.
 _may_have_secret: Final = SchemaValidator(
     core_schema.str_schema(pattern=_MAY_HAVE_SECRET, regex_engine="rust-regex")
 ).isinstance_python
@@ -63,7 +63,7 @@ def redact_secrets(fields: dict[str, Any]) -> dict[str, Any]:
 
 def needs_redaction(body: bytes, redact: Redactor) -> bool:
     """Whether the redactor has to see a message's JSON: most hold nothing for ours, which is known without it."""
-    return redact is not redact_secrets or _may_have_secret(body)
+    return redact is not redact_secrets or _may_have_secret(body.lower())
 
 
 def redact_body(body: bytes, redact: Redactor) -> bytes:
