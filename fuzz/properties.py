@@ -29,7 +29,8 @@ from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive
 from runweaver.console import cli
 from runweaver.console.render import decision_lines, summary_panel, summary_table
 from runweaver.producer import redact_secrets
-from runweaver.producer.encode import build, encode_body
+from runweaver.producer.encode import encode_body
+from runweaver.producer.message_kind import DECISION, OUTCOME, PROBLEM, RUN_STARTED, MessageKind
 from runweaver.producer.spool import Disk, Spool
 from runweaver.query import Runs, Summaries
 from runweaver.shared.admission import Admitted, admit
@@ -47,10 +48,6 @@ from runweaver.shared.errors import (
 from runweaver.shared.keys import Keys
 from runweaver.shared.messages import (
     BaseMessage,
-    DecisionMessage,
-    OutcomeMessage,
-    ProblemMessage,
-    RunStartedMessage,
     entry_time,
     identity_of,
     order_of,
@@ -356,34 +353,33 @@ def argument_is_refused_or_sent(value: Any) -> None:
     """Whatever an agent hands over, its call is refused with one error, or a worker can read what is sent."""
     for kind, fields in _calls(value):
         try:
-            message = build(kind, {"run_id": RUN_ID, **fields})
-            body = encode_body(message, _MAX_MESSAGE_BYTES, redact=redact_secrets)
+            body = encode_body(kind, kind.build(fields), _MAX_MESSAGE_BYTES, redact=redact_secrets)
         except InvalidArgumentError as error:
             str(error)
             continue
-        envelope = {"type": kind.model_fields["type"].default, "run_id": RUN_ID, "producer": "p", "seq": 0}
+        envelope = {"type": kind.name, "run_id": RUN_ID, "producer": "p", "seq": 0}
         raw = json.dumps(envelope)[:-1].encode() + b"," + body[1:]
         assert len(raw) <= _MAX_MESSAGE_BYTES
         _is_the_same_in_the_store(raw, _admitted(raw))
 
 
-def _calls(value: Any) -> Sequence[tuple[type[BaseMessage], dict[str, Any]]]:
+def _calls(value: Any) -> Sequence[tuple[MessageKind, dict[str, Any]]]:
     """Each place in which an agent's value can stand."""
     decision = {"id": "d", "node_id": "n", "intent": "i"}
     return [
-        (OutcomeMessage, {"decision_id": "d", "outcome": {"success": True, "result": value}}),
-        (OutcomeMessage, {"decision_id": "d", "outcome": {"success": True, "state_changes": value, "error": "No"}}),
-        (OutcomeMessage, {"decision_id": value, "outcome": {"success": value, "error": value, "summary": value}}),
-        (OutcomeMessage, {"decision_id": "d", "outcome": {"success": True, "tokens_used": value}}),
-        (OutcomeMessage, {"decision_id": "d", "outcome": value}),
-        (DecisionMessage, {"decision": {**decision, "options": value, "chosen_option_id": value}}),
-        (DecisionMessage, {"decision": {**decision, "input_context": value}}),
-        (DecisionMessage, {"decision": {**decision, "options": [{"id": "a", "description": "A", "own": value}]}}),
-        (DecisionMessage, {"decision": {**decision, "decision_type": value, "active_constraints": value}}),
-        (ProblemMessage, {"problem": {"id": "x", "severity": "minor", "description": value}}),
-        (ProblemMessage, {"problem": {"id": "x", "severity": value, "description": "Odd"}}),
-        (RunStartedMessage, {"goal_id": "g", "input_data": value}),
-        (RunStartedMessage, {"goal_id": "g", "input_data": {"a": value}, "tags": value}),
+        (OUTCOME, {"decision_id": "d", "outcome": {"success": True, "result": value}}),
+        (OUTCOME, {"decision_id": "d", "outcome": {"success": True, "state_changes": value, "error": "No"}}),
+        (OUTCOME, {"decision_id": value, "outcome": {"success": value, "error": value, "summary": value}}),
+        (OUTCOME, {"decision_id": "d", "outcome": {"success": True, "tokens_used": value}}),
+        (OUTCOME, {"decision_id": "d", "outcome": value}),
+        (DECISION, {"decision": {**decision, "options": value, "chosen_option_id": value}}),
+        (DECISION, {"decision": {**decision, "input_context": value}}),
+        (DECISION, {"decision": {**decision, "options": [{"id": "a", "description": "A", "own": value}]}}),
+        (DECISION, {"decision": {**decision, "decision_type": value, "active_constraints": value}}),
+        (PROBLEM, {"problem": {"id": "x", "severity": "minor", "description": value}}),
+        (PROBLEM, {"problem": {"id": "x", "severity": value, "description": "Odd"}}),
+        (RUN_STARTED, {"goal_id": "g", "input_data": value}),
+        (RUN_STARTED, {"goal_id": "g", "input_data": {"a": value}, "tags": value}),
     ]
 
 

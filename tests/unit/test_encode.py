@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from runweaver.producer.encode import build, encode_body
+from runweaver.producer.encode import encode_body
+from runweaver.producer.message_kind import DECISION, OUTCOME, RUN_STARTED, Fields, MessageKind
 from runweaver.shared.errors import InvalidArgumentError
-from runweaver.shared.messages import DecisionMessage, OutcomeMessage, RunStartedMessage, parse_message
+from runweaver.shared.messages import parse_message
 from tests.unit.making import RUN_ID
 
 _ENOUGH = 1024 * 1024
@@ -59,11 +60,12 @@ class _Record:
     inner: object
 
 
-def _outcome(result: Any) -> OutcomeMessage:
-    return build(
-        OutcomeMessage,
-        {"run_id": RUN_ID, "decision_id": "d", "outcome": {"success": True, "result": result}},
-    )
+def _outcome(result: Any) -> Fields:
+    return {"decision_id": "d", "outcome": {"success": True, "result": result}}
+
+
+def _body(kind: MessageKind, given: Fields, max_bytes: int = _ENOUGH) -> bytes:
+    return encode_body(kind, kind.build(given), max_bytes)
 
 
 def _received(body: bytes, kind: str = "outcome") -> Any:
@@ -73,7 +75,7 @@ def _received(body: bytes, kind: str = "outcome") -> Any:
 
 
 def _sent(result: Any) -> Any:
-    return _received(encode_body(_outcome(result), _ENOUGH)).outcome.result
+    return _received(_body(OUTCOME, _outcome(result))).outcome.result
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_odd_values_are_told(value: Any, expected: Any) -> None:
 def test_a_value_that_cannot_be_told_is_sent_or_refused() -> None:
     """An object whose `repr` raises is told in another way, or refused with our own error; nothing else is raised."""
     try:
-        encode_body(_outcome(_Silent()), _ENOUGH)
+        _body(OUTCOME, _outcome(_Silent()))
     except InvalidArgumentError:
         return
 
@@ -137,7 +139,7 @@ _EXTREMES = [
 def test_what_no_worker_can_read_is_not_sent(value: Any) -> None:
     """Nesting and numbers beyond what the worker's JSON reader takes are shed, told or refused."""
     try:
-        body = encode_body(_outcome(value), _ENOUGH)
+        body = _body(OUTCOME, _outcome(value))
     except InvalidArgumentError:
         return
     _received(body)
@@ -158,40 +160,33 @@ def test_what_refers_to_itself_is_refused(levels: int) -> None:
     circle["again"] = value
 
     with pytest.raises(InvalidArgumentError, match=r"cannot be written as JSON: .*[Cc]ircular"):
-        encode_body(_outcome(circle), _ENOUGH)
+        _body(OUTCOME, _outcome(circle))
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:
     """Python itself gives up on it."""
     with pytest.raises(InvalidArgumentError, match="cannot be written as JSON"):
-        encode_body(_outcome(_list_within(100_000)), _ENOUGH)
+        _body(OUTCOME, _outcome(_list_within(100_000)))
 
 
 def test_a_body_has_what_was_given_and_no_envelope() -> None:
     """No run id, no producer, no defaults: they cost bytes in each of a million messages."""
-    message = build(DecisionMessage, {"run_id": RUN_ID, "decision": {"id": "d", "node_id": "n", "intent": "ü"}})
+    body = _body(DECISION, {"decision": {"id": "d", "node_id": "n", "intent": "ü"}})
 
-    assert '{"decision":{"id":"d","node_id":"n","intent":"ü"}}'.encode() == encode_body(message, _ENOUGH)
+    assert '{"decision":{"id":"d","node_id":"n","intent":"ü"}}'.encode() == body
 
 
 def test_a_payload_that_is_too_large_is_shed() -> None:
     """What the agent decided is kept; in place of what it read or produced stands how much that was."""
-    message = build(
-        OutcomeMessage,
-        {
-            "run_id": RUN_ID,
-            "decision_id": "d",
-            "outcome": {
-                "success": True,
-                "summary": "Found",
-                "result": "x" * 5_000,
-                "state_changes": {"a": 1},
-                "of_the_agent": 7,
-            },
-        },
-    )
+    outcome = {
+        "success": True,
+        "summary": "Found",
+        "result": "x" * 5_000,
+        "state_changes": {"a": 1},
+        "of_the_agent": 7,
+    }
 
-    received = _received(encode_body(message, 2_048)).outcome
+    received = _received(_body(OUTCOME, {"decision_id": "d", "outcome": outcome}, 2_048)).outcome
 
     assert {"shed_bytes": 5_002} == received.result
     assert {"shed_bytes": 8} == received.state_changes
@@ -200,9 +195,9 @@ def test_a_payload_that_is_too_large_is_shed() -> None:
 
 def test_the_input_of_a_start_is_shed_too() -> None:
     """Payload can stand at the top of a message as well."""
-    fields = {"run_id": RUN_ID, "goal_id": "g", "input_data": {"text": "x" * 5_000}}
+    fields = {"goal_id": "g", "input_data": {"text": "x" * 5_000}}
 
-    received = _received(encode_body(build(RunStartedMessage, fields), 2_048), "run_started")
+    received = _received(_body(RUN_STARTED, fields, 2_048), "run_started")
 
     assert ("g", {"shed_bytes": 5_012}) == (received.goal_id, received.input_data)
 
@@ -210,19 +205,18 @@ def test_the_input_of_a_start_is_shed_too() -> None:
 def test_a_message_of_just_the_size_is_sent_whole() -> None:
     """The envelope gets its room, and no more is shed than needed."""
     message = _outcome("x" * 5_000)
-    size = len(encode_body(message, _ENOUGH))
+    size = len(_body(OUTCOME, message))
 
-    assert "x" * 5_000 == _received(encode_body(message, size + 1024)).outcome.result
-    assert {"shed_bytes": 5_002} == _received(encode_body(message, size + 1023)).outcome.result
+    assert "x" * 5_000 == _received(_body(OUTCOME, message, size + 1024)).outcome.result
+    assert {"shed_bytes": 5_002} == _received(_body(OUTCOME, message, size + 1023)).outcome.result
 
 
 def test_what_is_too_large_without_its_payload_is_refused() -> None:
     """The error says how large it is, how large it may be, and what to do."""
     decision = {"id": "d", "node_id": "n", "intent": "x" * 5_000, "input_context": {"a": "y" * 9_000}}
-    message = build(DecisionMessage, {"run_id": RUN_ID, "decision": decision})
 
     with pytest.raises(InvalidArgumentError, match=r"5,\d{3} bytes even without its payload, at most 2,048 .*shorten"):
-        encode_body(message, 2_048)
+        _body(DECISION, {"decision": decision}, 2_048)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +232,7 @@ def test_what_is_too_large_without_its_payload_is_refused() -> None:
 def test_bad_arguments_are_named(fields: dict[str, Any], told: str) -> None:
     """Which argument, what is wrong, and what it was."""
     with pytest.raises(InvalidArgumentError) as caught:
-        build(DecisionMessage, {"run_id": RUN_ID, "decision": fields})
+        DECISION.build({"decision": fields})
 
     assert told in str(caught.value)
 
@@ -246,7 +240,7 @@ def test_bad_arguments_are_named(fields: dict[str, Any], told: str) -> None:
 def test_a_long_bad_argument_is_not_repeated_in_full() -> None:
     """An error is for reading."""
     with pytest.raises(InvalidArgumentError) as caught:
-        build(DecisionMessage, {"run_id": RUN_ID, "decision": {"id": "d", "node_id": ["x" * 9_000], "intent": "i"}})
+        DECISION.build({"decision": {"id": "d", "node_id": ["x" * 9_000], "intent": "i"}})
 
     assert len(str(caught.value)) < 300
 
@@ -281,7 +275,7 @@ _odd_values = st.recursive(
 @given(_odd_values, st.integers(1_150, 4_000))
 def test_whatever_is_encoded_can_be_read(value: Any, most: int) -> None:
     """The worker takes every body, within the size that was asked for."""
-    body = encode_body(_outcome(value), most)
+    body = _body(OUTCOME, _outcome(value), most)
 
     assert "d" == _received(body).decision_id
     assert len(body) + 1024 <= most
@@ -300,7 +294,7 @@ def test_whatever_is_encoded_can_be_read(value: Any, most: int) -> None:
 def test_an_argument_that_raises_when_it_is_looked_at_is_refused(field: str, value: Any) -> None:
     """With our own error, whatever it raises: agents are promised nothing else."""
     with pytest.raises(InvalidArgumentError):
-        build(OutcomeMessage, {"run_id": RUN_ID, "decision_id": "d", "outcome": {"success": True, field: value}})
+        OUTCOME.build({"decision_id": "d", "outcome": {"success": True, field: value}})
 
 
 def _broken_off() -> Iterator[int]:
@@ -319,7 +313,7 @@ def _broken_off() -> Iterator[int]:
 def test_a_result_that_raises_when_it_is_written_is_told_or_refused(value: Any) -> None:
     """Nothing else than our own error is raised."""
     try:
-        body = encode_body(_outcome(value), _ENOUGH)
+        body = _body(OUTCOME, _outcome(value))
     except InvalidArgumentError:
         return
     _received(body)

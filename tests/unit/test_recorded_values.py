@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runweaver.producer import ActiveRun, Producer
+from runweaver.producer.outbox import Outbox
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.settings import ProducerSettings
 
@@ -18,11 +19,11 @@ _NOWHERE = ProducerSettings(redis_url="redis://127.0.0.1:1/0")
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
 
-    def put(_producer: Producer, raw: bytes, *, essential: bool) -> bool:
+    def put(_outbox: Outbox, raw: bytes, *, essential: bool) -> bool:
         messages.append(json.loads(raw))
         return essential or True
 
-    monkeypatch.setattr(Producer, "_put", put)
+    monkeypatch.setattr(Outbox, "put", put)
     return messages
 
 

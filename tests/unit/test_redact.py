@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runweaver.producer import redact_secrets
-from runweaver.producer.redact import REDACTED, redact_body
+from runweaver.producer.redact import REDACTED, needs_redaction, redact_body
 
 _SECRETS = [
     "password",
@@ -70,7 +70,8 @@ _HARMLESS = [
 
 
 def _redacted(fields: dict[str, Any]) -> Any:
-    return json.loads(redact_body(json.dumps(fields, separators=(",", ":")).encode(), redact_secrets))
+    body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.loads(redact_body(body, redact_secrets) if needs_redaction(body, redact_secrets) else body)
 
 
 @pytest.mark.parametrize("key", _SECRETS)
@@ -123,6 +124,59 @@ _values = st.recursive(
 def test_the_fast_look_misses_nothing(fields: dict[str, Any]) -> None:
     """Looking at the bytes first gives what taking everything apart would have given."""
     assert redact_secrets(fields) == _redacted(fields)
+
+
+_odd_keys = st.lists(
+    st.sampled_from(_SECRETS + _HARMLESS)
+    | st.sampled_from(
+        ["token", "Value", "_", '"', "\\", '":', "\n", "\t", "\u212a", "é", " ", ":", "😀", "n", "u0041"]
+    ),
+    max_size=5,
+).map("".join)
+
+
+@st.composite
+def _documents(draw: st.DrawFn) -> str:
+    """JSON as others write it, in a text, and that perhaps in another one."""
+    value: Any = draw(
+        st.dictionaries(_odd_keys, st.sampled_from(["hunter2", 1, None, ["key"], "the key: x"]), max_size=3)
+    )
+    for _ in range(draw(st.integers(1, 3))):
+        indent = draw(st.sampled_from([None, 1, "\t"]))
+        separators = (draw(st.sampled_from([",", ", ", ",\n"])), draw(st.sampled_from([":", " :", "\n:", "\r\t : "])))
+        text = json.dumps(value, ensure_ascii=draw(st.booleans()), indent=indent, separators=separators)
+        value = {draw(_odd_keys): text}
+    return text
+
+
+@given(st.dictionaries(_odd_keys, _documents() | _odd_keys, max_size=3))
+def test_the_fast_look_misses_no_odd_key(fields: dict[str, Any]) -> None:
+    """Whatever stands around the word, and however a document in a text is written."""
+    assert redact_secrets(fields) == _redacted(fields)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(r'{"p\u0061ssword": "hunter2"}', id="an escaped letter"),
+        pytest.param('{"password" :"hunter2"}', id="a space before the colon"),
+        pytest.param('{"password"\n\t:"hunter2"}', id="a line break before the colon"),
+        pytest.param(r'{"password\"": "hunter2"}', id="a quotation mark in the key"),
+        pytest.param(r'{"token\u00e9": "hunter2"}', id="an escaped character behind a token"),
+        pytest.param(json.dumps({"a": json.dumps({"token": "hunter2"})}), id="a token in a document in a document"),
+    ],
+)
+def test_a_document_can_be_written_in_odd_ways(text: str) -> None:
+    """They mean the same to whoever reads it."""
+    assert "hunter2" not in json.dumps(_redacted({"result": text}))
+
+
+@pytest.mark.parametrize("text", ["the key point", "Password reset sent", "[key]", 'a "secret" plan, they said'])
+def test_words_in_texts_cost_nothing(text: str) -> None:
+    """A message is taken apart only where there may be something to mask."""
+    body = json.dumps({"text": text, "tokens_used": 5}, separators=(",", ":")).encode()
+
+    assert not needs_redaction(body, redact_secrets)
 
 
 @given(st.sampled_from(_SECRETS), _values)

@@ -7,24 +7,24 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from runweaver.producer.encode import build
+from runweaver.producer.message_kind import (
+    DECISION,
+    EDGE,
+    EVALUATION,
+    HEARTBEAT,
+    OUTCOME,
+    PROBLEM,
+    PRODUCER_LEFT,
+    RUN_ENDED,
+    RUN_STARTED,
+    Fields,
+    MessageKind,
+)
 from runweaver.shared.decision import DecisionType, Option
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import utc_now
-from runweaver.shared.messages import (
-    BaseMessage,
-    DecisionMessage,
-    EdgeMessage,
-    EvaluationMessage,
-    HeartbeatMessage,
-    OutcomeMessage,
-    ProblemMessage,
-    ProducerLeftMessage,
-    RunEndedMessage,
-    RunStartedMessage,
-)
 from runweaver.shared.run import Severity
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 EndStatus = Literal["completed", "failed", "cancelled"]
-
-#: What a run cannot be understood without: it is dropped last.
-_ESSENTIAL: Final = frozenset({"run_started", "outcome", "problem", "producer_left", "run_ended"})
 
 #: Where a decision was taken, in agents that have no graph of nodes.
 DEFAULT_NODE = "agent"
@@ -68,7 +65,7 @@ class ActiveRun:
         self._sent = 0
         self._declared = 0
         self._dropped = 0
-        self._envelopes: dict[str, bytes] = {}
+        self._envelopes: dict[MessageKind, bytes] = {}
 
     def decide(
         self,
@@ -100,25 +97,28 @@ class ActiveRun:
             The decision's id, for `record_outcome`.
         """
         decision_id = decision_id if decision_id is not None else self._producer._new_id("dec")  # noqa: SLF001
-        fields = {
+        given: Fields = {
             "id": decision_id,
-            "timestamp": utc_now(),
             "node_id": node_id,
             "intent": intent,
             "options": options,
             "chosen_option_id": chosen,
-            **_given(
-                decision_type=decision_type if decision_type != DecisionType.CUSTOM else None,
-                reasoning=reasoning,
-                active_constraints=active_constraints,
-                input_context=input_context,
-            ),
         }
-        message = build(DecisionMessage, {"run_id": self.run_id, "decision": fields})
-        if chosen is not None and message.decision.chosen_option is None:
-            known = ", ".join(option.id for option in message.decision.options) or "there are none"
-            raise InvalidArgumentError(f"chosen: {chosen!r} is not the id of one of the options ({known})")
-        self._record(message)
+        # What says nothing is the schema's default anyway, and would cost bytes a million times.
+        if decision_type != DecisionType.CUSTOM:
+            given["decision_type"] = decision_type
+        if reasoning:
+            given["reasoning"] = reasoning
+        if active_constraints:
+            given["active_constraints"] = active_constraints
+        if input_context:
+            given["input_context"] = input_context
+        fields = DECISION.build({"decision": given})
+        decision = fields["decision"]
+        if chosen is not None:
+            _check_choice(decision["chosen_option_id"], decision["options"])
+        decision["timestamp"] = utc_now()
+        self._record(DECISION, fields)
         return decision_id
 
     def record_outcome(
@@ -145,19 +145,22 @@ class ActiveRun:
             latency_ms: how long it took, in milliseconds.
             state_changes: what is different now.
         """
-        fields = {
-            "success": success,
-            "timestamp": utc_now(),
-            **({} if result is None else {"result": result}),
-            **_given(
-                error=error,
-                summary=summary,
-                tokens_used=tokens_used,
-                latency_ms=latency_ms,
-                state_changes=state_changes,
-            ),
-        }
-        self._record(build(OutcomeMessage, {"run_id": self.run_id, "decision_id": decision_id, "outcome": fields}))
+        given: Fields = {"success": success}
+        if result is not None:
+            given["result"] = result
+        if error:
+            given["error"] = error
+        if summary:
+            given["summary"] = summary
+        if tokens_used:
+            given["tokens_used"] = tokens_used
+        if latency_ms:
+            given["latency_ms"] = latency_ms
+        if state_changes:
+            given["state_changes"] = state_changes
+        fields = OUTCOME.build({"decision_id": decision_id, "outcome": given})
+        fields["outcome"]["timestamp"] = utc_now()
+        self._record(OUTCOME, fields)
 
     @overload
     def decide_and_execute(
@@ -247,7 +250,9 @@ class ActiveRun:
                 explanation=explanation,
             ),
         }
-        self._record_now(EvaluationMessage, decision_id=decision_id, evaluation=fields)
+        self._record(
+            EVALUATION, EVALUATION.build({"decision_id": decision_id, "sent_at": utc_now(), "evaluation": fields})
+        )
 
     def report_problem(
         self,
@@ -278,16 +283,16 @@ class ActiveRun:
             "description": description,
             **_given(root_cause=root_cause, decision_id=decision_id, suggested_fix=suggested_fix),
         }
-        self._record(build(ProblemMessage, {"run_id": self.run_id, "problem": fields}))
+        self._record(PROBLEM, PROBLEM.build({"problem": fields}))
         return problem_id
 
     def traverse(self, source: str, target: str) -> None:
         """Record that the run went from one node to another."""
-        self._record(build(EdgeMessage, {"run_id": self.run_id, "source": source, "target": target, "at": utc_now()}))
+        self._record(EDGE, EDGE.build({"source": source, "target": target, "at": utc_now()}))
 
     def heartbeat(self) -> None:
         """Say that the run is alive, for instance before a long call."""
-        self._record_now(HeartbeatMessage)
+        self._record(HEARTBEAT, {"sent_at": utc_now()})
 
     def end(
         self,
@@ -304,7 +309,7 @@ class ActiveRun:
             narrative: its story; absent: one is made from what was recorded.
         """
         self._declare(
-            RunEndedMessage,
+            RUN_ENDED,
             status=status,
             ended_at=utc_now(),
             **_given(output_data=output_data, narrative=narrative),
@@ -313,7 +318,7 @@ class ActiveRun:
 
     def leave(self) -> None:
         """Say how many messages this process sent for the run, without ending it: others go on."""
-        self._declare(ProducerLeftMessage, sent_at=utc_now())
+        self._declare(PRODUCER_LEFT, sent_at=utc_now())
 
     def __enter__(self) -> Self:
         return self
@@ -340,7 +345,7 @@ class ActiveRun:
         self.__exit__(kind, error, trace)
 
     def _start(self, **fields: Any) -> None:
-        self._record(build(RunStartedMessage, {"run_id": self.run_id, "started_at": utc_now(), **fields}))
+        self._record(RUN_STARTED, RUN_STARTED.build({"started_at": utc_now(), **fields}))
 
     def _leave_unless_declared(self) -> None:
         if self._sent > self._declared:
@@ -365,41 +370,44 @@ class ActiveRun:
             decision_id, success=False, error=_describe(error), latency_ms=_milliseconds_since(started_at)
         )
 
-    def _record_now(self, kind: type[EvaluationMessage | HeartbeatMessage], **fields: Any) -> None:
-        self._record(build(kind, {"run_id": self.run_id, "sent_at": utc_now(), **fields}))
-
-    def _declare(self, kind: type[RunEndedMessage | ProducerLeftMessage], **fields: Any) -> None:
+    def _declare(self, kind: MessageKind, **given: Any) -> None:
         """Send a message that says how many were sent, itself included: nothing may come in between."""
         with self._lock:
             sent = self._sent + 1
-            message = build(kind, {"run_id": self.run_id, "sent": sent, **_given(dropped=self._dropped), **fields})
-            if self._put(message, self._producer._encode(message)):  # noqa: SLF001
+            fields = kind.build({"sent": sent, **_given(dropped=self._dropped), **given})
+            if self._put(kind, self._producer._encode(kind, fields)):  # noqa: SLF001
                 self._declared = sent
 
-    def _record(self, message: BaseMessage) -> None:
-        body = self._producer._encode(message)  # noqa: SLF001
+    def _record(self, kind: MessageKind, fields: Fields) -> None:
+        body = self._producer._encode(kind, fields)  # noqa: SLF001
         with self._lock:
-            self._put(message, body)
+            self._put(kind, body)
 
-    def _put(self, message: BaseMessage, body: bytes | None) -> bool:
+    def _put(self, kind: MessageKind, body: bytes | None) -> bool:
         """Hand a message over under the next number. What is dropped takes one too: the gap says that it was sent.
 
         Returns:
             Whether it was taken.
         """
-        kind = str(type(message).model_fields["type"].default)
         envelope = self._envelopes.get(kind)
         if envelope is None:
             envelope = self._envelopes[kind] = self._envelope(kind)
         raw = b"%b%d,%b" % (envelope, self._sent, body[1:]) if body is not None else None
-        is_taken = self._producer._put(raw, essential=kind in _ESSENTIAL)  # noqa: SLF001
+        is_taken = self._producer._outbox.put(raw, essential=kind.is_essential)  # noqa: SLF001
         self._sent += 1
         self._dropped += not is_taken
         return is_taken
 
-    def _envelope(self, kind: str) -> bytes:
-        head = {"type": kind, "run_id": self.run_id, "producer": self._name}
+    def _envelope(self, kind: MessageKind) -> bytes:
+        head = {"type": kind.name, "run_id": self.run_id, "producer": self._name}
         return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"seq":'
+
+
+def _check_choice(chosen: str, options: Sequence[Option | Fields]) -> None:
+    ids = [option["id"] if isinstance(option, dict) else option.id for option in options]
+    if chosen not in ids:
+        known = ", ".join(ids) or "there are none"
+        raise InvalidArgumentError(f"chosen: {chosen!r} is not the id of one of the options ({known})")
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -1,20 +1,16 @@
-"""From an agent's arguments to the bytes of a message: validated and encoded on the caller's thread."""
+"""From checked fields to the bytes of a message: written, redacted and cut to size on the caller's thread."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
-from runweaver.producer.redact import Redactor, redact_body
+from runweaver.producer.message_kind import PRODUCER_LEFT, RUN_ENDED, RUN_STARTED, Fields, MessageKind, safe_repr
+from runweaver.producer.redact import Redactor, needs_redaction, redact_body
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.log import get_logger
-from runweaver.shared.messages import BaseMessage, ProducerLeftMessage, RunEndedMessage, RunStartedMessage
 
 _log = get_logger(__name__)
-
-_MessageT = TypeVar("_MessageT", bound=BaseMessage)
 
 
 class RedactionError(Exception):
@@ -23,6 +19,9 @@ class RedactionError(Exception):
 
 #: What a message can do without when it is too large: what the agent read and produced, not what it decided.
 _SHEDDABLE: Final = frozenset({"input_data", "output_data", "input_context", "state_changes", "result"})
+
+#: Stands in for the id of the run, which an encoded message has not got yet.
+_SOME_RUN: Final = "run"
 
 #: What can hold nothing that an agent wrote, but its ids. It is enough for the beginning and the end of a run.
 _PLAIN: Final = frozenset({"goal_id", "started_at", "status", "ended_at", "sent", "dropped", "sent_at"})
@@ -36,30 +35,16 @@ _DEEPEST_SURE_NESTING: Final = 190
 _ENVELOPE_BYTES: Final = 1024
 
 
-def build(kind: type[_MessageT], fields: Mapping[str, Any]) -> _MessageT:
-    """Validate what an agent gave.
-
-    Raises:
-        InvalidArgumentError: it says which argument, and what is wrong with it.
-    """
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        told = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}, got {_repr(p['input']):.100}" for p in error.errors()]
-        raise InvalidArgumentError("; ".join(told)) from None
-    except Exception as error:
-        raise InvalidArgumentError(f"an argument cannot be read: {_repr(error):.100}") from error
-
-
 def encode_body(
-    message: BaseMessage, max_bytes: int, *, redact: Redactor | None = None, keep_payload: bool = True
+    kind: MessageKind, fields: Fields, max_bytes: int, *, redact: Redactor | None = None, keep_payload: bool = True
 ) -> bytes:
     """The message's JSON without its envelope (who sends it, about which run): `{"decision":{…}}`.
 
     Values that JSON does not know are told by their `repr`: an agent's odd object is no reason to stop the agent.
 
     Args:
-        message: what the agent recorded.
+        kind: of message.
+        fields: what the agent recorded, checked.
         max_bytes: of a larger message, the payload is shed.
         redact: takes out what must not be sent.
         keep_payload: whether there is room for it.
@@ -68,7 +53,9 @@ def encode_body(
         InvalidArgumentError: it refers to itself, or stays too large after its payload was shed.
         RedactionError: the redactor failed: nothing of it may leave.
     """
-    body = _redact(message, _to_json(message), redact)
+    body = _to_json(kind, fields)
+    if redact is not None and needs_redaction(body, redact):
+        body = _redact(kind, fields, body, redact)
     if not keep_payload or len(body) + _ENVELOPE_BYTES > max_bytes:
         body = _without_payload(body)
     if len(body) + _ENVELOPE_BYTES > max_bytes:
@@ -79,44 +66,44 @@ def encode_body(
     return body
 
 
-def _redact(message: BaseMessage, body: bytes, redact: Redactor | None) -> bytes:
+def _redact(kind: MessageKind, fields: Fields, body: bytes, redact: Redactor) -> bytes:
     """Redact with somebody else's code, which may fail: the agent goes on, and no secret leaves."""
     try:
         redacted = redact_body(body, redact)
-        if redacted is not body:
-            type(message).model_validate({**from_json(redacted), "run_id": message.run_id})
+        kind.model.model_validate({**from_json(redacted), "run_id": _SOME_RUN})
     except Exception as error:  # noqa: BLE001 - whatever it is
         # Its text may hold what was to be redacted.
-        _log.error("the redactor failed", message_type=type(message).__name__, error=type(error).__name__)
-        return _skeleton(message, len(body))
+        _log.error("the redactor failed", message_type=kind.name, error=type(error).__name__)
+        return _skeleton(kind, fields, len(body))
     return redacted
 
 
-def _skeleton(message: BaseMessage, size: int) -> bytes:
+def _skeleton(kind: MessageKind, fields: Fields, size: int) -> bytes:
     """What is left of the beginning and the end of a run without all that an agent wrote; of others, nothing."""
-    if not isinstance(message, RunStartedMessage | RunEndedMessage | ProducerLeftMessage):
+    if kind not in (RUN_STARTED, RUN_ENDED, PRODUCER_LEFT):
         raise RedactionError
-    plain = message.model_dump(mode="json", include=set(_PLAIN & message.model_fields_set))
+    plain = kind.serializer.to_python(fields, mode="json", include=set(_PLAIN))
     return json.dumps({**plain, "shed_bytes": size}, separators=(",", ":")).encode()
 
 
-def _to_json(message: BaseMessage) -> bytes:
+def _to_json(kind: MessageKind, fields: Fields) -> bytes:
     try:
-        body = message.__pydantic_serializer__.to_json(
-            message, exclude={"run_id"}, exclude_unset=True, fallback=_fallback
-        )
+        body = kind.serializer.to_json(fields, exclude_unset=True, fallback=_fallback)
     except Exception:  # noqa: BLE001 - as above
-        body = _to_json_slowly(message)
-    if len(body) > _LONGEST_SURE_NUMBER or body.count(b"{") + body.count(b"[") > _DEEPEST_SURE_NESTING:
+        body = _to_json_slowly(kind, fields)
+    # Each bracket has one that closes it: short messages need no counting.
+    if len(body) > 2 * _DEEPEST_SURE_NESTING and (
+        len(body) > _LONGEST_SURE_NUMBER or body.count(b"{") + body.count(b"[") > _DEEPEST_SURE_NESTING
+    ):
         _check_readable(body)
     return body
 
 
-def _to_json_slowly(message: BaseMessage) -> bytes:
+def _to_json_slowly(kind: MessageKind, fields: Fields) -> bytes:
     """For what the fast encoder refuses, such as half a character that a language model left at the end of a text."""
     try:
-        fields = _with_plain_keys(message.model_dump(exclude={"run_id"}, exclude_unset=True, fallback=_fallback))
-        text = json.dumps(fields, default=_fallback, separators=(",", ":"), ensure_ascii=False)
+        parts = _with_plain_keys(kind.serializer.to_python(fields, exclude_unset=True, fallback=_fallback))
+        text = json.dumps(parts, default=_fallback, separators=(",", ":"), ensure_ascii=False)
         return text.encode(errors="replace")
     except RecursionError:
         raise InvalidArgumentError(
@@ -125,7 +112,7 @@ def _to_json_slowly(message: BaseMessage) -> bytes:
     except (PydanticSerializationError, ValueError) as error:
         raise InvalidArgumentError(f"an argument cannot be written as JSON: {error}") from None
     except Exception as error:
-        raise InvalidArgumentError(f"an argument cannot be written as JSON: {_repr(error):.100}") from error
+        raise InvalidArgumentError(f"an argument cannot be written as JSON: {safe_repr(error):.100}") from error
 
 
 def _with_plain_keys(value: Any) -> Any:
@@ -155,14 +142,7 @@ def _fallback(value: object) -> str:
             return str(isoformat())
     except Exception:  # noqa: BLE001 - as above
         return f"<{type(value).__name__}>"
-    return _repr(value)
-
-
-def _repr(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:  # noqa: BLE001 - whatever an object does when it is asked who it is, the agent goes on
-        return f"<{type(value).__name__}>"
+    return safe_repr(value)
 
 
 def _without_payload(body: bytes) -> bytes:

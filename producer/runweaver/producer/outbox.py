@@ -48,10 +48,15 @@ class Outbox:
         self._run = run
         self._max_messages = max_messages
         self._max_bytes = max_bytes
+        self._shed_from_messages = max_messages * SHED_PAYLOAD_FROM
+        self._shed_from_bytes = max_bytes * SHED_PAYLOAD_FROM
         self._spool = spool
 
-        # Guarded by the condition's lock. Messages leave in the order in which they came: two counters tell how far.
-        self._changed = threading.Condition()
+        # Guarded by the lock. Messages leave in the order in which they came: two counters tell how far. The lock is
+        # one that a signal's handler or a finalizer may take again, and `put` takes it without the detour by the
+        # condition, which costs as much as the append.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._buffer: deque[bytes] = deque()
         self._buffered_bytes = 0
         self._oldest_at = 0.0
@@ -85,10 +90,11 @@ class Outbox:
         Returns:
             Whether it was taken.
         """
-        with self._changed:
+        with self._lock:
             if raw is None or self._closing or self._is_full(len(raw), essential=essential):
                 self._drop(is_forbidden=raw is None)
                 return False
+            had_full_batch = self._has_full_batch()
             if not self._buffer:
                 self._oldest_at = time.monotonic()
             self._buffer.append(raw)
@@ -97,17 +103,14 @@ class Outbox:
             if self._thread is None:
                 self._thread = self._start_thread()
             # Otherwise the sender is lingering or sending, and looks by itself.
-            if len(self._buffer) == 1 or self._has_full_batch():
+            if len(self._buffer) == 1 or (not had_full_batch and self._has_full_batch()):
                 self._changed.notify_all()
             return True
 
     @property
     def has_room_for_payload(self) -> bool:
         """Whether there is room enough for whole messages. Asked without the lock: a hint."""
-        return (
-            len(self._buffer) < self._max_messages * SHED_PAYLOAD_FROM
-            and self._buffered_bytes < self._max_bytes * SHED_PAYLOAD_FROM
-        )
+        return len(self._buffer) < self._shed_from_messages and self._buffered_bytes < self._shed_from_bytes
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything taken so far is on the server; being on the disk is not enough.

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 from runweaver.producer.active_run import ActiveRun
 from runweaver.producer.encode import RedactionError, encode_body
+from runweaver.producer.message_kind import Fields, MessageKind
 from runweaver.producer.outbox import Outbox
 from runweaver.producer.redact import Redactor, redact_secrets
 from runweaver.producer.sender import Sender
@@ -24,7 +25,6 @@ from runweaver.shared.connection import redact as redact_url
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import is_identifier
 from runweaver.shared.keys import Keys
-from runweaver.shared.messages import BaseMessage
 from runweaver.shared.settings import ProducerSettings
 
 #: How long a producer that nobody closed may hold up the end of its process.
@@ -206,20 +206,18 @@ class Producer:
         self._runs.add(run)
         return run
 
-    def _encode(self, message: BaseMessage) -> bytes | None:
+    def _encode(self, kind: MessageKind, fields: Fields) -> bytes | None:
         """The message's JSON; none where it must not be sent."""
         try:
             return encode_body(
-                message,
+                kind,
+                fields,
                 self._settings.max_message_bytes,
                 redact=self._redact,
                 keep_payload=self._outbox.has_room_for_payload,
             )
         except RedactionError:
             return None
-
-    def _put(self, raw: bytes | None, *, essential: bool) -> bool:
-        return self._outbox.put(raw, essential=essential)
 
     def _new_part(self) -> str:
         """A name for one of several who may speak for the same run here, each with a `seq` of its own."""

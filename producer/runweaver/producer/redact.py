@@ -8,6 +8,8 @@ import json
 import re
 from typing import Any, Final, Protocol
 
+from pydantic_core import SchemaValidator, core_schema
+
 #: Stands for what was taken out.
 REDACTED: Final = "[redacted]"
 
@@ -20,12 +22,24 @@ _SECRET_KEY: Final = re.compile(
     r"|token(_value)?$"
 )
 
-#: Whether a document can have such a key at all, asked of its bytes in lower case: most have none, and that has to be
-#: known fast. One of these stands in each secret key;
-_STEMS: Final = (b"pass", b"pwd", b"secret", b"authorization", b"cookie", b"credential", b"jwt", b"bearer", b"key")
-#: or it ends in this one, unlike `max_tokens`.
-_TOKEN: Final = b"token"
-_ENDS_IN_TOKEN: Final = re.compile(rb"token(?:[^a-z\"]*value)?\\?\":")
+#: Inside of a key: what is no letter or digit, escaped or not, also where the key stands in a document in a text.
+_NO_WORD: Final = r'(?:[^a-z0-9"\\]|\\+u[0-9a-f]{4}|\\+.)*'
+#: The end of a key. In a document in a text, the quotation mark is escaped, and so are line breaks behind it.
+_KEY_END: Final = r'\\*"[ \\nrt]*:'
+#: What the JSON of a message has, in lower case, if it can have a secret key at all. One of these words stands in each;
+_MAY_HAVE_SECRET: Final = (
+    r"(?s)(?:pass|pwd|secret|authorization|cookie|credential|jwt|bearer|key)"
+    rf'(?:[^"\\]|\\.)*{_KEY_END}'
+    # or it ends in this one, unlike `max_tokens`;
+    rf"|token{_NO_WORD}(?:value{_NO_WORD})?{_KEY_END}"
+    # or somebody has escaped a letter of it.
+    r"|\\{2}u00[4-7]"
+)
+#: Most messages have none, and that has to be known fast: pydantic's regular expressions look for all words at
+#: once if these have one case. Python's own would try each word of a long text against all the rest of it.
+_may_have_secret: Final = SchemaValidator(
+    core_schema.str_schema(pattern=_MAY_HAVE_SECRET, regex_engine="rust-regex")
+).isinstance_python
 
 _WORD_ENDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BETWEEN_WORDS: Final = re.compile(r"[^A-Za-z0-9]+")
@@ -47,31 +61,14 @@ def redact_secrets(fields: dict[str, Any]) -> dict[str, Any]:
     return {key: _redacted(key, value) for key, value in fields.items()}
 
 
-def redact_body(body: bytes, redact: Redactor | None) -> bytes:
+def needs_redaction(body: bytes, redact: Redactor) -> bool:
+    """Whether the redactor has to see a message's JSON: most hold nothing for ours, which is known without it."""
+    return redact is not redact_secrets or _may_have_secret(body.lower())
+
+
+def redact_body(body: bytes, redact: Redactor) -> bytes:
     """A message's JSON, redacted. Whatever `redact` raises comes out of here."""
-    if redact is None or (redact is redact_secrets and not _is_suspicious(body.lower())):
-        return body
     return _dump(redact(json.loads(body))).encode()
-
-
-def _is_suspicious(body: bytes) -> bool:
-    # One pattern for all would be ten times slower, and try each word of a long text against the whole rest of it.
-    return any(_stands_in_a_key(stem, body) for stem in _STEMS) or (
-        _TOKEN in body and _ENDS_IN_TOKEN.search(body) is not None
-    )
-
-
-def _stands_in_a_key(stem: bytes, body: bytes) -> bool:
-    """Whether the next quotation mark after it, somewhere, is followed by a colon."""
-    at = body.find(stem)
-    while at >= 0:
-        quote = body.find(b'"', at)
-        if quote < 0:
-            return False
-        if body.startswith(b":", quote + 1):
-            return True
-        at = body.find(stem, quote)
-    return False
 
 
 def _redacted(key: str, value: Any) -> Any:
