@@ -5,9 +5,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from pydantic import FiniteFloat, TypeAdapter
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from redis import Redis
 
 from runweaver.shared.connection import connect, server_errors
@@ -42,6 +43,7 @@ class _Place(NamedTuple):
 
 
 _PLACE: Final = TypeAdapter(_Place)
+_SUMMARIES: Final = TypeAdapter(list[RunSummary])
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Summaries:
         wanted = _Filter(goal, _status(status), node, since, until)
         after = _decode(cursor) if cursor is not None else None
         with server_errors(self._url):
-            found = list(_first(self._matching(wanted, after, limit + 1), limit + 1))
+            found = list(islice(self._matching(wanted, after, limit + 1), limit + 1))
         if len(found) <= limit:
             return Page([summary for _, summary in found], None)
         place, _ = found[limit - 1]
@@ -149,16 +151,11 @@ class Summaries:
 
     def _matching(self, wanted: _Filter, after: _Place | None, chunk: int) -> Iterator[tuple[_Place, RunSummary]]:
         for places in self._places(wanted, after, chunk):
-            raws = self._client.mget([self._keys.summary(place.run_id) for place in places])
-            for place, raw in zip(places, raws, strict=True):
-                if raw is None:
-                    continue  # expired since it was indexed
-                try:
-                    summary = RunSummary.read(place.run_id, raw)
-                except CorruptSummaryError as error:
-                    _log.warning("leaving out a run", reason=str(error))
-                    continue
-                if wanted.matches(summary):
+            raws: Any = self._client.mget([self._keys.summary(place.run_id) for place in places])
+            # What is none has expired since it was indexed.
+            known = [(place, raw) for place, raw in zip(places, raws, strict=True) if raw is not None]
+            for place, summary in zip((place for place, _ in known), _read(known), strict=True):
+                if summary is not None and wanted.matches(summary):
                     yield place, summary
 
     def _places(self, wanted: _Filter, after: _Place | None, chunk: int) -> Iterator[Sequence[_Place]]:
@@ -187,9 +184,22 @@ class Summaries:
             offset += chunk
 
 
-def _first(items: Iterator[tuple[_Place, RunSummary]], count: int) -> Iterator[tuple[_Place, RunSummary]]:
-    for item, _ in zip(items, range(count), strict=False):
-        yield item
+def _read(stored: Sequence[tuple[_Place, bytes]]) -> Sequence[RunSummary | None]:
+    """The summaries at these places; what is none is left out, with a warning in the log."""
+    try:
+        # In one step: a call for each adds up.
+        summaries = _SUMMARIES.validate_json(b"[%b]" % b",".join(raw for _, raw in stored))
+    except ValidationError:
+        summaries = []
+    return summaries if len(summaries) == len(stored) else [_read_one(place.run_id, raw) for place, raw in stored]
+
+
+def _read_one(run_id: str, raw: bytes) -> RunSummary | None:
+    try:
+        return RunSummary.read(run_id, raw)
+    except CorruptSummaryError as error:
+        _log.warning("leaving out a run", reason=str(error))
+        return None
 
 
 def _status(status: RunStatus | str | None) -> RunStatus | None:

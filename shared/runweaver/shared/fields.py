@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import (
+    datetime_schema,
+    int_schema,
+    no_info_after_validator_function,
+    no_info_before_validator_function,
+    union_schema,
+)
 
 #: What run ids, goal ids and producer names are made of. They become parts of Redis keys, so no braces, no blanks.
 IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9._:@/+-]{1,200}$"
@@ -41,13 +49,39 @@ def _round_fraction(number: object) -> object:
     return round(number) if isinstance(number, float) and isfinite(number) else number
 
 
+def _either(usual: CoreSchema, rare: CoreSchema, expected: str) -> GetPydanticSchema:
+    """What most values are, checked without a call of Python; and whatever else is allowed, made into that."""
+    schema = union_schema(
+        [usual, rare],
+        mode="left_to_right",
+        # One error, not one of each.
+        custom_error_type="unexpected_value",
+        custom_error_message=f"Input should be {expected}",
+    )
+    return GetPydanticSchema(lambda _type, _handler: schema)
+
+
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 
 #: An aware datetime in UTC. A time without an offset is refused: whose midnight it means cannot be known.
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+UtcDatetime = Annotated[
+    datetime,
+    _either(
+        datetime_schema(tz_constraint=0),
+        no_info_after_validator_function(_to_utc, datetime_schema(tz_constraint="aware")),
+        "a time in the years 1 to 9999 with its timezone, such as 2026-01-31T23:59:59Z",
+    ),
+]
 
 #: A whole number of things or milliseconds, never negative; a fraction is rounded.
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_round_fraction)]
+Count = Annotated[
+    int,
+    _either(
+        int_schema(ge=0, le=MAX_COUNT, strict=True),
+        no_info_before_validator_function(_round_fraction, int_schema(ge=0, le=MAX_COUNT)),
+        f"a number from 0 to {MAX_COUNT}",
+    ),
+]
 
 Sequence = Annotated[int, Field(ge=0, lt=MAX_SEQUENCE)]
 

@@ -7,7 +7,7 @@ the archive, and makes the run due again under another score. So nothing is lost
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from redis import Redis
 from redis.client import Pipeline
@@ -24,10 +24,18 @@ from runweaver.shared.settings import FinalizerSettings
 from runweaver.shared.summary import RunSummary
 from runweaver.worker.accept import LIFECYCLE, Rejected
 from runweaver.worker.dead_letters import set_aside
-from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes, announce, remove_from_indexes, stale_keys
+from runweaver.worker.index import (
+    EXPIRY_GRACE_S,
+    Indexed,
+    add_to_indexes,
+    announce,
+    remove_from_indexes,
+    stale_keys,
+)
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, leave, read_marks
 from runweaver.worker.narrate import Narrator, PlainNarrator
+from runweaver.worker.watching import watch_and_read
 
 #: Runs whose last steps are done together: a summary is readable before that, and listed after it.
 _RUNS_AT_ONCE: Final = 20
@@ -54,14 +62,22 @@ class _Asked:
 
 
 @dataclass(frozen=True)
+class _Summarised:
+    """What stands under a run's summary key now."""
+
+    summary: RunSummary
+    raw: bytes
+    #: The summary that stood there before.
+    replaced: RunSummary | None = None
+
+
+@dataclass(frozen=True)
 class _Done:
-    """A run that was looked at: what was written, and what to take it out of."""
+    """A run that was looked at: what came of it, and what to take it out of."""
 
     run_id: str
     marks: Marks
-    summary: RunSummary | None = None
-    #: The summary that stood there before.
-    replaced: RunSummary | None = None
+    result: _Summarised | None = None
 
 
 class Finalizer:
@@ -168,7 +184,7 @@ class Finalizer:
         return self._judge(pipeline, asked, marks, stored, old)
 
     def _judge(
-        self, pipeline: Pipeline, asked: _Asked, marks: Marks, stored: StoredRun, old: RunSummary | None
+        self, pipeline: Pipeline, asked: _Asked, marks: Marks, stored: StoredRun, old: _Summarised | None
     ) -> list[_Done]:
         """Fold a run that has news, and summarise it if it is ready."""
         run = stored.fold()
@@ -180,7 +196,7 @@ class Finalizer:
         was_summarised = stored.archive.on_time is not None
         if not asked.settled and (was_summarised or not run.completeness.is_known_complete):
             return []
-        return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old), replaced=old)]
+        return [_Done(asked.run_id, marks, self._write(pipeline, stored, run, old.summary if old else None))]
 
     def _is_silent(self, asked: _Asked, home: int) -> bool:
         """Whether nothing was heard since the sweep looked. Asked after reading the run: the marks are older."""
@@ -188,31 +204,31 @@ class Finalizer:
             return False
         return self._client.zscore(self._keys.active(home), asked.run_id) == asked.silent_since
 
-    def _read(self, pipeline: Pipeline, run_id: str) -> tuple[StoredRun, RunSummary | None]:
-        keys = self._keys
-        pipeline.watch(keys.run(run_id), keys.archive(run_id), keys.summary(run_id))
-        live: Any = pipeline.hgetall(keys.run(run_id))
-        packed: Any
-        packed, raw_summary = pipeline.mget(keys.archive(run_id), keys.summary(run_id))
-        summary = RunSummary.read(run_id, raw_summary) if raw_summary else None
-        return StoredRun.read(run_id, live, packed), summary
+    def _read(self, pipeline: Pipeline, run_id: str) -> tuple[StoredRun, _Summarised | None]:
+        run, archive, summary = self._keys.run(run_id), self._keys.archive(run_id), self._keys.summary(run_id)
+        watched = (run, archive, summary)
+        live, (packed, raw) = watch_and_read(pipeline, watched, ("HGETALL", run), ("MGET", archive, summary))
+        old = _Summarised(RunSummary.read(run_id, raw), raw) if raw else None
+        return StoredRun.read(run_id, live, packed), old
 
-    def _write(self, pipeline: Pipeline, stored: StoredRun, run: Run, old: RunSummary | None) -> RunSummary:
+    def _write(self, pipeline: Pipeline, stored: StoredRun, run: Run, old: RunSummary | None) -> _Summarised:
         """Archive and summarise, in one step that fails where the run has changed since it was read."""
         keys, run_id = self._keys, stored.run_id
         archive = stored.archive_for(run)
         run.narrative = run.narrative or self._narrate(run)
         summary = RunSummary.from_run(run, revision=archive.revision)
-        # Before the old summary is gone, which says where the run stood: we may die in between.
-        remove_from_indexes(self._client, run_id, stale_keys(keys, summary, old))
+        raw = summary.model_dump_json().encode()
+        if stale := stale_keys(keys, summary, old):
+            # Before the old summary is gone, which says where the run stood: we may die in between.
+            remove_from_indexes(self._client, run_id, stale)
         pipeline.multi()
         pipeline.set(keys.archive(run_id), archive.pack(), ex=self._settings.archive_ttl_s)
-        pipeline.set(keys.summary(run_id), summary.model_dump_json(), ex=self._settings.summary_ttl_s + EXPIRY_GRACE_S)
+        pipeline.set(keys.summary(run_id), raw, ex=self._settings.summary_ttl_s + EXPIRY_GRACE_S)
         self._remove_live(pipeline, run_id, list(stored.live))
         pipeline.execute()
-        return summary
+        return _Summarised(summary, raw, replaced=old)
 
-    def _keep(self, pipeline: Pipeline, stored: StoredRun, old: RunSummary) -> RunSummary:
+    def _keep(self, pipeline: Pipeline, stored: StoredRun, old: _Summarised) -> _Summarised:
         """Leave the summary as it is: what is there of the run was summarised before."""
         pipeline.multi()
         # Its term in the index begins anew, so it does here.
@@ -223,34 +239,34 @@ class Finalizer:
 
     def _conclude(self, done: Sequence[_Done]) -> None:
         """Index and announce what was written, and take the runs out of the sets that brought us here."""
+        written = [(each.marks, each.result) for each in done if each.result is not None]
         with self._client.pipeline(transaction=False) as pipeline:
-            for each in done:
-                if each.summary is not None:
-                    self._index(pipeline, each, each.summary)
-                    announce(pipeline, self._keys, each.summary, kept=self._settings.finished_kept)
-                leave(pipeline, self._keys, each.run_id, each.marks)
-            self._catch_up(pipeline, [each for each in done if each.summary is not None])
+            self._index(pipeline, written)
+            for _, result in written:
+                announce(pipeline, self._keys, result.summary, kept=self._settings.finished_kept)
+            leave(pipeline, self._keys, ((each.run_id, each.marks) for each in done))
+            self._catch_up(pipeline, written)
 
-    def _index(self, pipeline: Pipeline, done: _Done, summary: RunSummary) -> None:
-        expires_at_ms = done.marks.now_ms + self._settings.summary_ttl_s * 1000
-        add_to_indexes(pipeline, self._keys, summary, expires_at_ms, replaced=done.replaced)
+    def _index(self, pipeline: Pipeline, written: Sequence[tuple[Marks, _Summarised]]) -> None:
+        kept_ms = self._settings.summary_ttl_s * 1000
+        entries = [Indexed(result.summary, marks.now_ms + kept_ms, result.replaced) for marks, result in written]
+        add_to_indexes(pipeline, self._keys, entries)
 
-    def _catch_up(self, pipeline: Pipeline, indexed: Sequence[_Done]) -> None:
+    def _catch_up(self, pipeline: Pipeline, indexed: Sequence[tuple[Marks, _Summarised]]) -> None:
         """Do what the pipeline holds, and index again where another finalizer has written the next summary meanwhile.
 
         Its entries may have come before ours. But whoever indexes last sees the newest summary.
         """
-        for each in indexed:
-            pipeline.get(self._keys.summary(each.run_id))
+        for _, result in indexed:
+            pipeline.get(self._keys.summary(result.summary.run_id))
         replies = execute(pipeline)
-        overtaken = []
-        for each, raw in zip(indexed, replies[len(replies) - len(indexed) :], strict=True):
-            assert each.summary is not None
-            if raw and raw != each.summary.model_dump_json().encode():
-                newest = RunSummary.model_validate_json(raw)
-                overtaken.append(replace(each, summary=newest, replaced=each.summary))
-                self._index(pipeline, overtaken[-1], newest)
+        overtaken = [
+            (marks, _Summarised(RunSummary.model_validate_json(raw), raw, replaced=result.summary))
+            for (marks, result), raw in zip(indexed, replies[len(replies) - len(indexed) :], strict=True)
+            if raw and raw != result.raw
+        ]
         if overtaken:
+            self._index(pipeline, overtaken)
             self._catch_up(pipeline, overtaken)
 
     def _narrate(self, run: Run) -> str:

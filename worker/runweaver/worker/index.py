@@ -1,6 +1,8 @@
 """The indexes over finished runs: sorted sets of run ids, scored by end time in milliseconds."""
 
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
@@ -35,18 +37,34 @@ def stale_keys(keys: Keys, summary: RunSummary, replaced: RunSummary | None) -> 
     return set(index_keys(keys, replaced)).difference(index_keys(keys, summary)) if replaced is not None else set()
 
 
-def add_to_indexes(
-    pipeline: Pipeline, keys: Keys, summary: RunSummary, expires_at_ms: float, *, replaced: RunSummary | None = None
-) -> None:
-    """Add a summary to its indexes, and to the list of what is to be cleared one day.
+@dataclass(frozen=True)
+class Indexed:
+    """A summary that is to stand in the indexes."""
 
-    Where it replaced another one, take the run out of the indexes that were only that one's.
+    summary: RunSummary
+    expires_at_ms: float
+    #: The summary that stood there before.
+    replaced: RunSummary | None = None
+
+
+def add_to_indexes(pipeline: Pipeline, keys: Keys, summaries: Iterable[Indexed]) -> None:
+    """Add summaries to their indexes, in this order, and to the list of what is to be cleared one day.
+
+    Where one replaced another, take the run out of the indexes that were only that one's.
     """
-    for key in stale_keys(keys, summary, replaced):
-        pipeline.zrem(key, summary.run_id)
-    for key in index_keys(keys, summary):
-        pipeline.zadd(key, {summary.run_id: summary.finished_at.timestamp() * 1000})
-    pipeline.zadd(keys.index_expiry, {summary.run_id: expires_at_ms})
+    scores: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for each in summaries:
+        run_id, finished_at_ms = each.summary.run_id, each.summary.finished_at.timestamp() * 1000
+        for key in stale_keys(keys, each.summary, each.replaced):
+            pipeline.zrem(key, run_id)
+            # One run may stand here with two revisions.
+            scores[key].pop(run_id, None)
+        for key in index_keys(keys, each.summary):
+            scores[key][run_id] = finished_at_ms
+        scores[keys.index_expiry][run_id] = each.expires_at_ms
+    for key, members in scores.items():
+        if members:
+            pipeline.zadd(key, members)
 
 
 def remove_from_indexes(client: Redis, run_id: str, names: Iterable[str]) -> None:

@@ -3,7 +3,8 @@
 They are read before a run is looked at, and a run leaves them only if nobody has marked it anew since.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,12 +14,16 @@ from redis.client import Pipeline
 from runweaver.shared.keys import Keys, partition_of
 from runweaver.shared.replies import execute
 
-#: Compares and removes in one step, which no command of the server does.
+#: Compares and removes in one step, which no command of the server does. Each run comes with a score for each key,
+#: empty where none was noted.
 _REMOVE_IF_UNCHANGED: Final = """
-for i, key in ipairs(KEYS) do
-    local score = redis.call('ZSCORE', key, ARGV[1])
-    if score and tonumber(score) == tonumber(ARGV[i + 1]) then
-        redis.call('ZREM', key, ARGV[1])
+for i = 1, #ARGV, #KEYS + 1 do
+    for k, key in ipairs(KEYS) do
+        local noted = tonumber(ARGV[i + k])
+        local score = noted and redis.call('ZSCORE', key, ARGV[i])
+        if score and tonumber(score) == noted then
+            redis.call('ZREM', key, ARGV[i])
+        end
     end
 end
 """
@@ -39,26 +44,42 @@ class Marks:
 
 def read_marks(client: Redis, keys: Keys, run_ids: Sequence[str], partitions: int) -> list[Marks]:
     """Note where these runs stand now."""
-    homes = [partition_of(run_id, partitions) for run_id in run_ids]
+    members = defaultdict(list)
+    for run_id in run_ids:
+        members[partition_of(run_id, partitions)].append(run_id)
     with client.pipeline(transaction=False) as pipeline:
         pipeline.time()
-        for run_id, home in zip(run_ids, homes, strict=True):
-            pipeline.zscore(keys.due(home), run_id)
-            pipeline.zscore(keys.active(home), run_id)
+        for home, some in members.items():
+            pipeline.zmscore(keys.due(home), some)
+            pipeline.zmscore(keys.active(home), some)
         (seconds, microseconds), *scores = execute(pipeline)
     now_ms = seconds * 1000 + microseconds / 1000
-    return [
-        Marks(partitions, home, due, active, now_ms)
-        for home, due, active in zip(homes, scores[::2], scores[1::2], strict=True)
-    ]
+    marks = {
+        run_id: Marks(partitions, home, due, active, now_ms)
+        for (home, some), all_due, all_active in zip(members.items(), scores[::2], scores[1::2], strict=True)
+        for run_id, due, active in zip(some, all_due, all_active, strict=True)
+    }
+    return [marks[run_id] for run_id in run_ids]
 
 
-def leave(client: Redis | Pipeline, keys: Keys, run_id: str, marks: Marks) -> None:
-    """Take the run out of the sets in which it still stands as noted."""
-    noted = {keys.due(marks.home): marks.due, keys.active(marks.home): marks.active}
-    remove_if_unchanged(client, run_id, {key: score for key, score in noted.items() if score is not None})
+def leave(client: Redis | Pipeline, keys: Keys, noted: Iterable[tuple[str, Marks]]) -> None:
+    """Take runs out of the sets in which they still stand as noted."""
+    scores = defaultdict(list)
+    for run_id, marks in noted:
+        scores[marks.home].append((run_id, marks.due, marks.active))
+    for home, rows in scores.items():
+        remove_if_unchanged(client, [keys.due(home), keys.active(home)], rows)
 
 
-def remove_if_unchanged(client: Redis | Pipeline, run_id: str, scores: Mapping[str, float]) -> None:
-    """Remove a run from these sets, all in one slot, from each only if its score is still this one."""
-    client.eval(_REMOVE_IF_UNCHANGED, len(scores), *scores, run_id, *map(repr, scores.values()))
+def remove_if_unchanged(
+    client: Redis | Pipeline, keys: Sequence[str], rows: Iterable[tuple[str | float | None, ...]]
+) -> None:
+    """Remove runs from sets, each only where its score is still this one.
+
+    Args:
+        client: what to do it with.
+        keys: the sets, all in one slot.
+        rows: each run's id, and its score in each of the sets; none where it is to stay.
+    """
+    arguments = ["" if value is None else value for row in rows for value in row]
+    client.eval(_REMOVE_IF_UNCHANGED, len(keys), *keys, *arguments)

@@ -115,5 +115,5 @@ class Sweeper:
                 here[run_id] = score
                 continue
             self._client.zadd(key_of(home), {run_id: score}, gt=True)
-            remove_if_unchanged(self._client, run_id, {key_of(partition): score})
+            remove_if_unchanged(self._client, [key_of(partition)], [(run_id, score)])
         return here
