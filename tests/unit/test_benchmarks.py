@@ -18,11 +18,13 @@ def _measured(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_end_to_end_runs() -> None:
-    """From the stream to the summary, and the floor beside it."""
-    measured = _measured("benchmarks.end_to_end", "--runs", "300", "--messages", "20", "--rounds", "1")
+def test_ingest_rows_run() -> None:
+    """The floor and a worker take turns, and each figure says what it was held against."""
+    figures = _measured("benchmarks", "wide", "workers", "--rounds", "1", "--scale", "0.01")["figures"]
 
-    assert 1 == len(measured["rounds"])
+    assert ["wide"] * 4 + ["workers"] * 4 == [figure["row"] for figure in figures]
+    assert all(figure["ours"] > 0 for figure in figures)
+    assert {"≥ 0.6", "≤ 1.2"} <= {figure["target"] for figure in figures}
 
 
 def test_floods_run() -> None:
