@@ -44,6 +44,15 @@ class Load:
         return [packed(entry) for entry in entries(self.sent(), self.entry_messages)]
 
 
+def staggered(runs: int, messages: int, runs_at_once: int) -> Iterator[Sent]:
+    """Runs that overlap, as many at once, but begin and end one after the other."""
+    step = messages // runs_at_once
+    for now in range(step * (runs - 1) + messages):
+        oldest = max(0, -((messages - 1 - now) // step))
+        for run in range(oldest, min(runs, now // step + 1)):
+            yield f"run-{run}", encode(message_of(run, now - step * run, messages))
+
+
 def entries(sent: Iterable[Sent], size: int = ENTRY_MESSAGES) -> Iterator[list[Sent]]:
     """So many messages an entry."""
     sent = iter(sent)

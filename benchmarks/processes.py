@@ -31,6 +31,7 @@ ROLES: Final[Mapping[str, Sequence[str]]] = {
 #: What has not come to an end by then never will.
 _PATIENCE_S: Final = 1_200.0
 _LOOK_EVERY_S: Final = 0.002
+_STOP_S: Final = 20.0
 
 
 class Processes:
@@ -52,7 +53,9 @@ class Processes:
     def start_command(self, name: str, command: Sequence[str], **settings: str) -> None:
         """Start anything, in a process group of its own."""
         environment = {**self.environment, **settings}
-        self._running[name] = subprocess.Popen(command, env=environment, cwd=ROOT, process_group=0)
+        self._running[name] = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=sys.stderr.fileno(), process_group=0
+        )
 
     def stop(self, name: str) -> None:
         """End it, and keep its peak in mind."""
@@ -60,7 +63,11 @@ class Processes:
         process = self._running.pop(name)
         process.send_signal(signal.SIGCONT)
         process.terminate()
-        process.wait()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def suspend(self, name: str) -> None:
         """Let it stand still where it is."""
