@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from typing import Final
 
-from benchmarks import finalizing, ingest, latency, peers, producer_span
+from benchmarks import (
+    finalizing,
+    huge_run,
+    idle,
+    ingest,
+    latency,
+    memory,
+    peers,
+    producer_span,
+    reading,
+)
 from benchmarks.figures import Row
 
-ROWS: Final[Mapping[str, Row]] = {
-    row.name: row for row in (*ingest.ROWS, *peers.ROWS, *producer_span.ROWS, *latency.ROWS, *finalizing.ROWS)
-}
+_MODULES: Final = (ingest, peers, producer_span, latency, finalizing, huge_run, reading, memory, idle)
+
+ROWS: Final[Mapping[str, Row]] = {row.name: row for module in _MODULES for row in module.ROWS}
