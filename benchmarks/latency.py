@@ -20,8 +20,9 @@ _PEAK_RUNS: Final = 5_000
 _LEAST_RUNS: Final = 20
 _PACED_S: Final = 15.0
 _LEAST_S: Final = 0.5
-#: So many runs are looked at while they wait, of all that end.
+#: One in so many runs is looked at while it waits, after the first tenth, in which processes do all for the first time.
 _SAMPLED: Final = 10
+_FIRST: Final = 0.1
 _LOOK_EVERY_S: Final = 0.001
 
 
@@ -91,13 +92,15 @@ class _Watch:
     def _send(self) -> None:
         due_at = time.perf_counter()
         numbers = count()
+        first = len(self._commands) * _FIRST
         for command in self._commands:
             time.sleep(max(0.0, due_at - time.perf_counter()))
             due_at += self._every_s
             sent_at = time.perf_counter()
             self._connection.ask(command.packed, 1)
             for run_id in command.ends:
-                if next(numbers) % _SAMPLED == 0:
+                number = next(numbers)
+                if number >= first and number % _SAMPLED == 0:
                     self._ended_at[run_id] = sent_at
 
     def _look(self, found: list[float]) -> bool:

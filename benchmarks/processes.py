@@ -31,7 +31,7 @@ ROLES: Final[Mapping[str, Sequence[str]]] = {
 #: What has not come to an end by then never will.
 _PATIENCE_S: Final = 1_200.0
 _LOOK_EVERY_S: Final = 0.002
-_STOP_S: Final = 20.0
+_STOP_S: Final = 6.0
 
 
 class Processes:
