@@ -37,10 +37,10 @@ class Peer:
 PEERS: Final = (
     Peer("RQ, SimpleWorker", "rq", "benchmarks.peer_rq", ("benchmarks.peer_rq",), 2_000),
     Peer(
-        "dramatiq, 8 threads",
+        "dramatiq, 16 threads",
         "dramatiq",
         "benchmarks.peer_dramatiq",
-        ("dramatiq", "--processes", "1", "--threads", "8", "--skip-logging", "benchmarks.peer_dramatiq"),
+        ("dramatiq", "--processes", "1", "--threads", "16", "--skip-logging", "benchmarks.peer_dramatiq"),
         10_000,
     ),
     Peer(
