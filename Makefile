@@ -5,6 +5,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 # How long `make chaos` and `make fuzz` take.
 SECONDS ?= 600
+# How `make bench` measures.
+ROUNDS ?= 3
+SCALE ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test chaos check format bench bench-floods bench-producer fuzz clean
@@ -34,8 +37,8 @@ format: .venv/.developed ## Put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.developed ## Measure: messages a second from the stream to the summary
-	$(BIN)/python benchmarks/end_to_end.py
+bench: .venv/.benching ## Measure it all against what could be done (ROWS="deep wide", ROUNDS=3, SCALE=1)
+	$(BIN)/python -m benchmarks $(ROWS) --rounds $(ROUNDS) --scale $(SCALE)
 
 bench-floods: .venv/.developed ## Measure: memory, and how long others wait, in floods
 	$(BIN)/python -m benchmarks.floods
@@ -65,4 +68,8 @@ clean: ## Remove what the other targets made
 
 .venv/.fuzzing: .venv/.developed pyproject.toml
 	@$(BIN)/python -m pip install --quiet --group fuzz || { echo "atheris, the fuzzer, cannot be installed: it has wheels for some Pythons only, try make clean fuzz PYTHON=python3.11"; exit 1; }
+	@touch $@
+
+.venv/.benching: .venv/.developed pyproject.toml
+	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from benchmarks.end_to_end import ENTRY_MESSAGES, encode, message_of
+from benchmarks.messages import ENTRY_MESSAGES, encode, message_of
 
 RUNS_A_GOAL: Final = 5
 _MIB: Final = 1024 * 1024

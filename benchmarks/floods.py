@@ -18,20 +18,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from redis import Redis
 
 from benchmarks.flood_messages import FLOODS, Flood
 from benchmarks.probe import GOAL as PROBE_GOAL
 from benchmarks.probe import Probe, Waits
+from benchmarks.processes import KEYS, ROOT, STREAM, Processes
 from runweaver.console.private_server import private_server
-from runweaver.shared import Keys, connect
+from runweaver.shared import connect
 
-KEYS = Keys("bench")
-STREAM = KEYS.messages(0)
-ROOT: Final = Path(__file__).parent.parent
 #: How long the probe is alone, and how long open runs are watched while nothing happens to them.
 CALM_S: Final = 10.0
 STUCK_AFTER_S: Final = 10
@@ -144,13 +141,13 @@ def measure(name: str, size: int, *, scale: float, calm_s: float) -> Result:
         )
 
 
-def pour(processes: "Processes", name: str, scale: float) -> int:
+def pour(processes: Processes, name: str, scale: float) -> int:
     """Send a flood from a process of its own; how many messages it was."""
     command = [sys.executable, "-m", "benchmarks.floods", name, "--scale", str(scale), "--send", processes.url]
     return int(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
 
 
-def time_until_stuck(processes: "Processes", client: Redis, summaries: int) -> tuple[float, bool]:
+def time_until_stuck(processes: Processes, client: Redis, summaries: int) -> tuple[float, bool]:
     """Let runs count as stuck soon; how long it takes from then until all are summarised, and whether they are."""
     processes.stop("worker")
     processes.start("worker", RUNWEAVER_STUCK_AFTER_S=str(STUCK_AFTER_S))
@@ -179,61 +176,12 @@ def wait_until(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def idle_shares(processes: "Processes", client: Redis, seconds: float) -> dict[str, float]:
+def idle_shares(processes: Processes, client: Redis, seconds: float) -> dict[str, float]:
     """What share of a core each process takes while there is only the probe."""
     before = processes.cpu_seconds(client)
     time.sleep(seconds)
     after = processes.cpu_seconds(client)
     return {role: (after[role] - before[role]) / seconds for role in before}
-
-
-class Processes:
-    """The worker, the finalizer, and how much memory each of them ever had."""
-
-    def __init__(self, url: str, settings: Mapping[str, str]) -> None:
-        self.url = url
-        others = {name: value for name, value in os.environ.items() if not name.startswith("RUNWEAVER_")}
-        ours = {"RUNWEAVER_REDIS_URL": url, "RUNWEAVER_NAMESPACE": KEYS.namespace, "RUNWEAVER_LOG_LEVEL": "warning"}
-        # Nothing is stuck before it is asked for.
-        self._environment = {**others, **ours, "RUNWEAVER_STUCK_AFTER_S": "100000", **settings}
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._peaks_mib: dict[str, float] = {}
-
-    def start(self, role: str, **settings: str) -> None:
-        """Start a worker or a finalizer."""
-        command = [sys.executable, "-m", "runweaver.console", role]
-        self._running[role] = subprocess.Popen(command, env={**self._environment, **settings})
-
-    def stop(self, role: str) -> None:
-        """End it, and keep its peak in mind."""
-        self._peaks_mib[role] = self.peak_mib(role)
-        self._running[role].terminate()
-        self._running.pop(role).wait()
-
-    def peak_mib(self, role: str) -> float:
-        """The most memory that a process of this role ever had."""
-        now_mib = 0.0
-        if role in self._running:
-            status = Path(f"/proc/{self._running[role].pid}/status").read_text()
-            now_mib = next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-        return max(now_mib, self._peaks_mib.get(role, 0.0))
-
-    def cpu_seconds(self, client: Redis) -> dict[str, float]:
-        """How long each of them, and the server, has worked."""
-        cpu = client.info("cpu")
-        ticks = os.sysconf("SC_CLK_TCK")
-        seconds = {"server": float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])}
-        for role, process in self._running.items():
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            seconds[role] = (int(fields[11]) + int(fields[12])) / ticks
-        return seconds
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for role in list(self._running):
-            self.stop(role)
 
 
 def report(result: Result, what: str, size: int) -> None:

@@ -22,14 +22,13 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.end_to_end import message_of
+from benchmarks.messages import message_of
+from benchmarks.processes import ROOT
 from runweaver.producer import ActiveRun, Producer
 from tests.support.server import Server
 
-ROOT: Final = Path(__file__).parent.parent
 DECISION: Final[Mapping[str, Any]] = message_of(0, 1, 4)["decision"]
 DECISIONS_A_RUN: Final = 1_000
 #: How often the plain function dumps the dictionary: about as long as a decision takes.

@@ -1,0 +1,21 @@
+"""All rows, in the order of the table."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from benchmarks import (
+    finalizing,
+    huge_run,
+    idle,
+    ingest,
+    latency,
+    memory,
+    peers,
+    producer_span,
+    reading,
+)
+from benchmarks.figures import Row
+
+_MODULES: Final = (ingest, peers, producer_span, latency, finalizing, huge_run, reading, memory, idle)
+
+ROWS: Final[Mapping[str, Row]] = {row.name: row for module in _MODULES for row in module.ROWS}
