@@ -15,7 +15,7 @@ from benchmarks.processes import KEYS, Site, fresh_site
 from runweaver.query import Summaries
 from runweaver.shared import RunSummary, connect
 from runweaver.shared.run import Completeness, ProducerCompleteness, RunStatus
-from runweaver.worker.index import EXPIRY_GRACE_S, add_to_indexes
+from runweaver.worker.index import EXPIRY_GRACE_S, Indexed, add_to_indexes
 
 _FEW: Final = 10_000
 _MANY: Final = 1_000_000
@@ -92,12 +92,14 @@ def _filled(site: Site, runs: int, goals: int) -> _Reader:
     expires_at_ms = (time.time() + _TTL_S) * 1000
     model = _summary()
     for start in range(0, runs, _RUNS_A_PIPELINE):
+        indexed = []
         with site.client.pipeline(transaction=False) as pipeline:
             for number in range(start, min(start + _RUNS_A_PIPELINE, runs)):
                 summary = model.model_copy(update=_varied(number, goals))
                 raw = summary.model_dump_json()
                 pipeline.set(KEYS.summary(summary.run_id), raw, ex=_TTL_S + EXPIRY_GRACE_S)
-                add_to_indexes(pipeline, KEYS, summary, expires_at_ms)
+                indexed.append(Indexed(summary, expires_at_ms))
+            add_to_indexes(pipeline, KEYS, indexed)
             pipeline.execute()
     return _Reader(runs, goals, Summaries(site.url, namespace=KEYS.namespace), connect(site.url, name="bare"))
 

@@ -142,7 +142,7 @@ def test_jobs_do_not_pile_up_where_finalizers_are_behind(own_pipeline: Pipeline)
     script = Script("run")
     own_pipeline.send(script.started(), script.ended(declare=False))
     own_pipeline.wait_until_merged()
-    assert 101 == queue.count
+    wait_until(lambda: queue.count == 101, what="the end makes a job")
 
     for _ in range(3):
         own_pipeline.send(script.heartbeat())

@@ -33,7 +33,8 @@ from runweaver.worker.finalize_job import (
 _ENOUGH_JOBS: Final = 100
 #: With so many, not even the end of a run makes another.
 _MOST_JOBS: Final = 1_000
-_RUNS_A_JOB: Final = 500
+#: The most that one job asks for.
+RUNS_A_JOB: Final = 500
 _PAUSE_S: Final = 5.0
 #: How often to see how many jobs wait.
 _LOOK_EVERY_S: Final = 1.0
@@ -90,10 +91,17 @@ class JobQueue:
 
     def has_room(self) -> bool:
         """Whether few jobs wait, as far as can be told without waiting for a server that is away."""
+        return self._has_fewer_than(_ENOUGH_JOBS)
+
+    def is_empty(self) -> bool:
+        """Whether no job waits, as far as can be told likewise."""
+        return self._has_fewer_than(1)
+
+    def _has_fewer_than(self, jobs: int) -> bool:
         if time.monotonic() < self._pause_until:
             return False
         try:
-            return not self.has_enough
+            return self.queue.count < jobs
         except RedisError as error:
             self._pause("look at jobs", error)
             return False
@@ -107,8 +115,8 @@ class JobQueue:
         """
         if not settled and self._is_full():
             return  # they are due: the sweep asks for them when there is room
-        for start in range(0, len(run_ids), _RUNS_A_JOB):
-            some = run_ids[start : start + _RUNS_A_JOB]
+        for start in range(0, len(run_ids), RUNS_A_JOB):
+            some = run_ids[start : start + RUNS_A_JOB]
             self._enqueue(FINALIZE, (list(some),), {"settled": settled}, _describe("finalize", some))
 
     def _is_full(self) -> bool:

@@ -16,6 +16,7 @@ from runweaver.shared.replies import execute
 from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.accept import Batch, Rejected
 from runweaver.worker.dead_letters import set_aside
+from runweaver.worker.ended_runs import EndedRuns
 from runweaver.worker.full_runs import FullRuns
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.round_trip import Command, checked, round_trip
@@ -30,6 +31,7 @@ class Merger:
     def __init__(self, client: Redis, jobs: JobQueue, keys: Keys, settings: WorkerSettings, *, partitions: int) -> None:
         self._client = client
         self._jobs = jobs
+        self._ended = EndedRuns(jobs)
         self._keys = keys
         self._settle_ms = settings.settle_s * 1000
         self._late_after_ms = settings.late_after_s * 1000
@@ -51,8 +53,17 @@ class Merger:
         ended, due_already = self._mark(batch, late, now_ms)
         # Where finalizers are behind, runs stay due for long. If each batch with something for them made another job,
         # the more jobs wait, the more would come.
-        self._jobs.finalize(ended + due_already if due_already and self._jobs.has_room() else ended)
+        self._ended.add(ended + due_already if due_already and self._jobs.has_room() else ended)
         self._acknowledge(batch)
+
+    @property
+    def has_to_ask(self) -> bool:
+        """Whether runs have ended that no finalizer was asked for yet: call `ask` soon."""
+        return self._ended.are_waiting
+
+    def ask(self, *, at_once: bool = False) -> None:
+        """Ask for runs that ended with earlier batches, where it is time: see `EndedRuns`."""
+        self._ended.ask(at_once=at_once)
 
     def _store(self, batch: Batch) -> tuple[set[str], float]:
         """Add the messages to their runs' sets.

@@ -38,6 +38,7 @@ class Replay:
         if batch.rejected:
             return batch.rejected[0].reason
         self._merger.merge(batch)
+        self._merger.ask(at_once=True)
         self._letters.drop(letter.id)
         # What the merger refuses has become another letter.
         return batch.rejected[0].reason if batch.rejected else None

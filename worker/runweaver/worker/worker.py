@@ -33,6 +33,8 @@ _READ_AHEAD: Final = 2
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 5.0
 _POLL_S: Final = 0.2
+#: The same while finalizers are to be asked for something.
+_POLL_SOON_S: Final = 0.01
 
 _log = get_logger(__name__)
 
@@ -88,6 +90,7 @@ class Worker:
         # What was read before the stop is merged after it: the reader ends first, then the queue runs dry.
         while reader.is_alive() or not self._batches.empty():
             self._merge_next()
+        self._merger.ask(at_once=True)
         sweeper.join(BLOCK_S)
         self._leave()
         _log.info("worker stopped", worker=self.name)
@@ -107,8 +110,9 @@ class Worker:
 
     def _merge_next(self) -> None:
         try:
-            batch = self._batches.get(timeout=_POLL_S)
+            batch = self._batches.get(timeout=_POLL_SOON_S if self._merger.has_to_ask else _POLL_S)
         except queue.Empty:
+            self._merger.ask()
             return
         started_at = time.perf_counter()
         try:
