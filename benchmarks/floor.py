@@ -14,7 +14,7 @@ from runweaver.shared.keys import WORKER_GROUP
 from runweaver.shared.settings import ServerSettings
 
 #: As many messages a batch as a worker has.
-_ENTRIES: Final = 10
+_ENTRIES: Final = 20
 
 
 def main() -> None:
