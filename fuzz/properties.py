@@ -99,7 +99,7 @@ def message_is_refused_or_can_be_told(raw: bytes) -> None:
 
 
 def _is_the_same_in_the_store(raw: bytes, message: BaseMessage, stored: bytes, identity: str) -> None:
-    [read] = parse_stored({identity: stored}).values()
+    [(_, read)] = parse_stored({identity: stored})
     absent = [(path[-1], holder) for path, holder in message.timestamps() if path[-1] not in holder.model_fields_set]
     assert absent or raw == stored
     for name, holder in absent:

@@ -341,7 +341,7 @@ def test_a_message_as_deep_as_one_may_be_can_be_read_from_the_store(depth: int) 
     raw = _json(sent_at=at(1), x=0)[:-2] + b"[" * depth + b"]" * depth + b"}"
     message = parse_message(raw)
 
-    assert {"p#0": message, "p#1": message} == parse_stored({"p#0": raw, "p#1": raw})
+    assert {"p#0": message, "p#1": message} == dict(parse_stored({"p#0": raw, "p#1": raw}))
 
 
 @pytest.mark.parametrize("identity", ["", "p", "p#", "p#x", "#", "p#" + "9" * 5_000])

@@ -14,7 +14,7 @@ import zstandard
 from pydantic import BaseModel, Field, ValidationError
 
 from runweaver.shared.errors import CorruptArchiveError
-from runweaver.shared.fold import fold
+from runweaver.shared.fold import fold_each
 from runweaver.shared.messages import parse_stored
 from runweaver.shared.run import Run, RunStatus
 
@@ -54,10 +54,14 @@ class Archive:
     def pack(self) -> bytes:
         """The bytes to keep in Redis. The same archive gives the same bytes."""
         header = {"format": _FORMAT, "revision": self.revision, "stuck": self.stuck, "on_time": self.on_time}
-        lines = [json.dumps(header).encode()]
-        for identity, raw in sorted(self.messages.items()):
-            lines.append(identity.encode() + b"\t" + raw)
-        return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(b"\n".join(lines))
+        first = json.dumps(header).encode()
+        lines = ((identity.encode(), raw) for identity, raw in sorted(self.messages.items()))
+        size = len(first) + sum(len(identity.encode()) + len(raw) + 2 for identity, raw in self.messages.items())
+        # Piece by piece: a large run's text is never there as a whole.
+        compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compressobj(size=size)
+        packed = [compressor.compress(first)]
+        packed += [compressor.compress(b"\n%b\t%b" % line) for line in lines]
+        return b"".join((*packed, compressor.flush()))
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Archive":
@@ -120,7 +124,7 @@ class StoredRun:
 
     def fold(self) -> Run:
         """The run as it stands: what the finalizer summarises, and what a live view shows."""
-        run = fold(parse_stored(self.messages), on_time=self.archive.on_time)
+        run = fold_each(parse_stored(self.messages), on_time=self.archive.on_time)
         return run.as_stuck() if self.archive.stuck and not self.has_news else run
 
     def archive_for(self, run: Run) -> Archive:

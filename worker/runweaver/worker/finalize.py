@@ -284,7 +284,7 @@ class Finalizer:
             return []
         return [
             identity
-            for identity, message in parse_stored(stored.live).items()
+            for identity, message in parse_stored(stored.live)
             if identity not in stored.archive.messages and not isinstance(message, LIFECYCLE)
         ]
 
