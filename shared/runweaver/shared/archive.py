@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from typing import Annotated, Final, Literal
 
 import zstandard
@@ -57,11 +58,14 @@ class Archive:
         first = json.dumps(header).encode()
         lines = ((identity.encode(), raw) for identity, raw in sorted(self.messages.items()))
         size = len(first) + sum(len(identity.encode()) + len(raw) + 2 for identity, raw in self.messages.items())
-        # Piece by piece: a large run's text is never there as a whole.
+        # Piece by piece: neither the text of a large run is there as a whole, nor what it packs to twice.
         compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compressobj(size=size)
-        packed = [compressor.compress(first)]
-        packed += [compressor.compress(b"\n%b\t%b" % line) for line in lines]
-        return b"".join((*packed, compressor.flush()))
+        packed = BytesIO()
+        packed.write(compressor.compress(first))
+        for line in lines:
+            packed.write(compressor.compress(b"\n%b\t%b" % line))
+        packed.write(compressor.flush())
+        return packed.getvalue()
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Archive":
@@ -115,7 +119,7 @@ class StoredRun:
     @cached_property
     def messages(self) -> Mapping[str, bytes]:
         """The whole set. A message that is in both places is one message."""
-        return {**self.archive.messages, **self.live}
+        return {**self.archive.messages, **self.live} if self.archive.messages else self.live
 
     @cached_property
     def has_news(self) -> bool:
