@@ -115,7 +115,7 @@ def _is_the_same_in_the_store(raw: bytes, admitted: Admitted) -> None:
     message = parse_message(raw)
     assert (message.type, message.run_id) == (admitted.type, admitted.run_id)
     assert admitted.identity == identity_of(message, partition=0, entry_id=ENTRY_ID, position=0)
-    [read] = parse_stored({admitted.identity: admitted.stored}).values()
+    [(_, read)] = parse_stored({admitted.identity: admitted.stored})
     absent = [(path[-1], holder) for path, holder in _holders(message) if path[-1] not in holder.model_fields_set]
     assert absent or raw == admitted.stored
     for name, holder in absent:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from runweaver.console.__main__ import main
 from runweaver.shared.admission import admit
-from runweaver.worker import accept, finalize, jobs, merge
+from runweaver.worker import accept, conclude, finalize, jobs, merge
 
 
 def _die(*_arguments: Any, **_options: Any) -> NoReturn:
@@ -36,11 +36,11 @@ def _finalizer_before_writing() -> None:
 
 
 def _finalizer_before_indexing() -> None:
-    vars(finalize)["add_to_indexes"] = _die
+    vars(conclude)["add_to_indexes"] = _die
 
 
 def _finalizer_before_leaving() -> None:
-    vars(finalize)["leave"] = _die
+    vars(conclude)["leave"] = _die
 
 
 def _worker_on_poison() -> None:

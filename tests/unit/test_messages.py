@@ -347,7 +347,18 @@ def test_a_message_as_deep_as_one_may_be_can_be_read_from_the_store(depth: int) 
     raw = _json(sent_at=at(1), x=0)[:-2] + b"[" * depth + b"]" * depth + b"}"
     message = parse_message(raw)
 
-    assert {"p#0": message, "p#1": message} == parse_stored({"p#0": raw, "p#1": raw})
+    assert {"p#0": message, "p#1": message} == dict(parse_stored({"p#0": raw, "p#1": raw}))
+
+
+@pytest.mark.parametrize("bad", [b"nothing", b"", b"{},{}", b"]"])
+def test_a_stored_value_that_is_no_message_is_told(bad: bytes) -> None:
+    """Which one it is, though many are read in one step; also where together they would look like some messages."""
+    good = _json(sent_at=at(1))
+
+    with pytest.raises(InvalidMessageError, match="stored message p#1: "):
+        list(parse_stored({"p#0": good, "p#1": bad, "p#2": good}))
+    with pytest.raises(InvalidMessageError, match="stored message p#1: "):
+        list(parse_stored({"p#0": good, "p#1": good + b"," + good}))
 
 
 @pytest.mark.parametrize("identity", ["", "p", "p#", "p#x", "#", "p#" + "9" * 5_000])

@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from typing import Annotated, Final, Literal
 
 import zstandard
 from pydantic import BaseModel, Field, ValidationError
 
 from runweaver.shared.errors import CorruptArchiveError
-from runweaver.shared.fold import fold
+from runweaver.shared.fold import fold_each
 from runweaver.shared.messages import parse_stored
 from runweaver.shared.run import Run, RunStatus
 
@@ -54,10 +55,17 @@ class Archive:
     def pack(self) -> bytes:
         """The bytes to keep in Redis. The same archive gives the same bytes."""
         header = {"format": _FORMAT, "revision": self.revision, "stuck": self.stuck, "on_time": self.on_time}
-        lines = [json.dumps(header).encode()]
-        for identity, raw in sorted(self.messages.items()):
-            lines.append(identity.encode() + b"\t" + raw)
-        return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(b"\n".join(lines))
+        first = json.dumps(header).encode()
+        lines = ((identity.encode(), raw) for identity, raw in sorted(self.messages.items()))
+        size = len(first) + sum(len(identity.encode()) + len(raw) + 2 for identity, raw in self.messages.items())
+        # Piece by piece: neither the text of a large run is there as a whole, nor what it packs to twice.
+        compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compressobj(size=size)
+        packed = BytesIO()
+        packed.write(compressor.compress(first))
+        for line in lines:
+            packed.write(compressor.compress(b"\n%b\t%b" % line))
+        packed.write(compressor.flush())
+        return packed.getvalue()
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Archive":
@@ -111,7 +119,7 @@ class StoredRun:
     @cached_property
     def messages(self) -> Mapping[str, bytes]:
         """The whole set. A message that is in both places is one message."""
-        return {**self.archive.messages, **self.live}
+        return {**self.archive.messages, **self.live} if self.archive.messages else self.live
 
     @cached_property
     def has_news(self) -> bool:
@@ -120,7 +128,7 @@ class StoredRun:
 
     def fold(self) -> Run:
         """The run as it stands: what the finalizer summarises, and what a live view shows."""
-        run = fold(parse_stored(self.messages), on_time=self.archive.on_time)
+        run = fold_each(parse_stored(self.messages), on_time=self.archive.on_time)
         return run.as_stuck() if self.archive.stuck and not self.has_news else run
 
     def archive_for(self, run: Run) -> Archive:

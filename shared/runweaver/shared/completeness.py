@@ -1,8 +1,9 @@
 """How much of what the producers sent is here."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from array import array
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
 
 from runweaver.shared.messages import BaseMessage, ProducerLeftMessage, RunEndedMessage
 from runweaver.shared.run import Completeness, ProducerCompleteness
@@ -10,60 +11,64 @@ from runweaver.shared.run import Completeness, ProducerCompleteness
 #: Stands for all messages that name no producer. No producer can be called so: parentheses are not allowed in names.
 ANONYMOUS: Final = "(anonymous)"
 
-_Declaration: TypeAlias = ProducerLeftMessage | RunEndedMessage
+
+class Tally:
+    """Counts a run's messages one after another, and compares them with what was declared."""
+
+    def __init__(self) -> None:
+        self._producers: defaultdict[str, _Producer] = defaultdict(_Producer)
+
+    def add(self, message: BaseMessage) -> None:
+        """Count a message. Each is added once."""
+        self._producers[message.producer or ANONYMOUS].add(message)
+
+    def completeness(self, on_time: Mapping[str, int] | None) -> Completeness:
+        """What is here and what is not.
+
+        Args:
+            on_time: how many messages of each producer were there when the ended run was summarised for the first
+                time; none where it has not been.
+        """
+        producers = {
+            name: counted.completeness(None if on_time is None else on_time.get(name, 0))
+            for name, counted in sorted(self._producers.items())
+        }
+        totals = {
+            field: sum(getattr(producer, field) for producer in producers.values())
+            for field in ProducerCompleteness.model_fields
+        }
+        return Completeness(**totals, producers=producers)
 
 
-def measure_completeness(messages: Mapping[str, BaseMessage], on_time: Mapping[str, int] | None) -> Completeness:
-    """Compare what is here with what was declared.
+class _Producer:
+    """What has been heard of one producer."""
 
-    Args:
-        messages: the run's messages.
-        on_time: how many messages of each producer were there when the ended run was summarised for the first
-            time; none where it has not been.
-    """
-    received = Counter(map(_producer_of, messages.values()))
-    shed = Counter(_producer_of(message) for message in messages.values() if message.shed_bytes)
-    declared, dropped = _declared(messages.values())
-    expected_here = _expected_here(messages.values(), declared)
-    producers = {
-        name: ProducerCompleteness(
-            received=count,
-            declared=declared[name],
-            missing=max(0, declared[name] - expected_here[name]),
-            dropped=dropped[name],
-            shed=shed[name],
-            late=0 if on_time is None else max(0, count - on_time.get(name, 0)),
+    def __init__(self) -> None:
+        self._received = 0
+        self._shed = 0
+        self._declared = 0
+        self._dropped = 0
+        #: The numbers of its messages. A run may have very many: they take four bytes each.
+        self._numbers = array("L")
+
+    def add(self, message: BaseMessage) -> None:
+        self._received += 1
+        if message.shed_bytes:
+            self._shed += 1
+        if message.seq is not None:
+            self._numbers.append(message.seq)
+        if isinstance(message, ProducerLeftMessage | RunEndedMessage) and message.sent is not None:
+            self._declared = max(self._declared, message.sent)
+            self._dropped = max(self._dropped, message.dropped)
+
+    def completeness(self, on_time: int | None) -> ProducerCompleteness:
+        # What it sent after its declaration fills no gap in it.
+        unexpected = sum(number >= self._declared for number in self._numbers)
+        return ProducerCompleteness(
+            received=self._received,
+            declared=self._declared,
+            missing=max(0, self._declared - (self._received - unexpected)),
+            dropped=self._dropped,
+            shed=self._shed,
+            late=0 if on_time is None else max(0, self._received - on_time),
         )
-        for name, count in sorted(received.items())
-    }
-    totals = {
-        field: sum(getattr(producer, field) for producer in producers.values())
-        for field in ProducerCompleteness.model_fields
-    }
-    return Completeness(**totals, producers=producers)
-
-
-def _producer_of(message: BaseMessage) -> str:
-    return message.producer or ANONYMOUS
-
-
-def _declared(messages: Iterable[BaseMessage]) -> tuple[Counter[str], Counter[str]]:
-    """How many messages each producer says it sent, and how many of them it says it had to drop."""
-    declared: Counter[str] = Counter()
-    dropped: Counter[str] = Counter()
-    for message in messages:
-        if isinstance(message, _Declaration) and message.sent is not None:
-            name = _producer_of(message)
-            declared[name] = max(declared[name], message.sent)
-            dropped[name] = max(dropped[name], message.dropped)
-    return declared, dropped
-
-
-def _expected_here(messages: Iterable[BaseMessage], declared: Mapping[str, int]) -> Counter[str]:
-    """How many of the declared messages are here. What a producer sent after its declaration fills no gap in it."""
-    here: Counter[str] = Counter()
-    for message in messages:
-        name = _producer_of(message)
-        if message.seq is None or message.seq < declared[name]:
-            here[name] += 1
-    return here

@@ -83,7 +83,10 @@ class Decision(Schema):
     @property
     def chosen_option(self) -> Option | None:
         """The option with the chosen id, or none."""
-        return next((option for option in self.options if option.id == self.chosen_option_id), None)
+        for option in self.options:
+            if option.id == self.chosen_option_id:
+                return option
+        return None
 
     @property
     def was_successful(self) -> bool:

@@ -5,11 +5,11 @@ workers, makes no difference. Where several messages speak of the same thing, th
 where that is the same, their identity.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from runweaver.shared.completeness import measure_completeness
+from runweaver.shared.completeness import Tally
 from runweaver.shared.decision import Decision, DecisionEvaluation, Outcome
 from runweaver.shared.messages import (
     BaseMessage,
@@ -40,13 +40,20 @@ def fold(messages: Mapping[str, BaseMessage], *, on_time: Mapping[str, int] | No
 
     Takes time in proportion to the number of messages (and sorts what has an order).
     """
+    return fold_each(messages.items(), on_time=on_time)
+
+
+def fold_each(messages: Iterable[tuple[str, BaseMessage]], *, on_time: Mapping[str, int] | None = None) -> Run:
+    """The same of messages that come one after another, each once: only what counts of each is kept."""
     gathered = _Gathered()
-    for identity, message in messages.items():
+    run_id = ""
+    for identity, message in messages:
+        run_id = run_id or message.run_id
         gathered.add(message, (message.time, order_of(identity)))
     decisions, unmatched = gathered.joined_decisions()
     start, end = gathered.start, gathered.end
     return Run(
-        id=next(iter(messages.values())).run_id,
+        id=run_id,
         goal_id=start.goal_id if start else UNKNOWN_GOAL,
         goal_description=start.goal_description if start else "",
         input_data=start.input_data if start else {},
@@ -60,7 +67,7 @@ def fold(messages: Mapping[str, BaseMessage], *, on_time: Mapping[str, int] | No
         problems=gathered.problems.in_order(),
         metrics=_metrics(decisions, gathered.edges_in_order()),
         last_activity_at=gathered.last_at,
-        completeness=measure_completeness(messages, on_time),
+        completeness=gathered.tally.completeness(on_time),
         unmatched_outcomes=unmatched,
     )
 
@@ -88,10 +95,14 @@ class _Gathered:
         self.evaluations: _Latest[DecisionEvaluation] = _Latest()
         self.problems: _Latest[Problem] = _Latest()
         self._edges: dict[str, _Moment] = {}
-        self._times: list[datetime] = []
+        self.first_at = datetime.max.replace(tzinfo=UTC)
+        self.last_at = datetime.min.replace(tzinfo=UTC)
+        self.tally = Tally()
 
     def add(self, message: BaseMessage, moment: _Moment) -> None:
-        self._times.append(moment[0])
+        self.tally.add(message)
+        self.first_at = min(self.first_at, moment[0])
+        self.last_at = max(self.last_at, moment[0])
         match message:
             case DecisionMessage(decision=decision):
                 self._add_decision(decision, moment)
@@ -120,13 +131,20 @@ class _Gathered:
             self.evaluations.offer(decision.id, moment, decision.evaluation)
 
     def joined_decisions(self) -> tuple[list[Decision], list[str]]:
-        """The decisions with their outcomes, and the ids of outcomes that found no decision."""
-        joined = [self._joined(decision) for decision in self.decisions.in_order()]
-        return joined, sorted(decision_id for decision_id in self.outcomes if decision_id not in self.decisions)
+        """The decisions with their outcomes, and the ids of outcomes that found no decision.
+
+        Called once: what was gathered of decisions goes into them.
+        """
+        in_order = self.decisions.in_order()
+        self.decisions.clear()
+        # From the end, so that each makes room for its copy.
+        in_order.reverse()
+        joined = [self._joined(in_order.pop()) for _ in range(len(in_order))]
+        return joined, sorted(self.outcomes)
 
     def _joined(self, decision: Decision) -> Decision:
-        outcome = self.outcomes.get(decision.id)
-        evaluation = self.evaluations.get(decision.id)
+        outcome = self.outcomes.pop(decision.id, None)
+        evaluation = self.evaluations.pop(decision.id, None)
         # A copy: the message is the caller's, and folding it again must give the same.
         return decision.model_copy(
             update={
@@ -145,14 +163,6 @@ class _Gathered:
     @property
     def end(self) -> RunEndedMessage | None:
         return self._end[1] if self._end else None
-
-    @property
-    def first_at(self) -> datetime:
-        return min(self._times)
-
-    @property
-    def last_at(self) -> datetime:
-        return max(self._times)
 
 
 def _metrics(decisions: list[Decision], edges: list[str]) -> RunMetrics:

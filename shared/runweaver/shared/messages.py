@@ -5,7 +5,7 @@ survive a resend; otherwise the identity is the place where it was found in its 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -22,6 +22,9 @@ MAX_MESSAGE_BYTES: Final = 1024 * 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS: Final = 253_402_300_799_999
 _ERRORS_TOLD: Final = 3
+
+#: How many bytes of stored messages are read in one step: many small ones, and not all of a large run.
+_PARSED_AT_ONCE: Final = 1024 * 1024
 
 Sent = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
 
@@ -202,19 +205,39 @@ def parse_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
     return message
 
 
-def parse_stored(messages: Mapping[str, bytes]) -> dict[str, Message]:
-    """Read messages that a worker has accepted, each under its identity.
+def parse_stored(messages: Mapping[str, bytes]) -> Iterator[tuple[str, Message]]:
+    """Read messages that a worker has accepted, each under its identity, some at a time.
 
     Raises:
         InvalidMessageError: one is none; the text says which.
     """
+    for some in _portions(messages):
+        yield from zip(some, _parse_together(some), strict=True)
+
+
+def _portions(messages: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
+    """These messages in the same order, about so many bytes at once."""
+    portion, size = {}, 0
+    for identity, raw in messages.items():
+        portion[identity] = raw
+        size += len(raw)
+        if size >= _PARSED_AT_ONCE:
+            yield portion
+            portion, size = {}, 0
+    if portion:
+        yield portion
+
+
+def _parse_together(messages: Mapping[str, bytes]) -> list[Message]:
     try:
         # In one step: a run has many, and a call for each adds up.
         parsed = _LIST_ADAPTER.validate_json(b"[%b]" % b",".join(messages.values()))
     except ValidationError:
-        # One is bad; or just as deeply nested as a message may be, and the list around it is too much.
-        return {identity: _parse_one_stored(identity, raw) for identity, raw in messages.items()}
-    return dict(zip(messages, parsed, strict=True))
+        parsed = []
+    if len(parsed) == len(messages):
+        return parsed
+    # One is bad; or just as deeply nested as a message may be, and the list around it is too much.
+    return [_parse_one_stored(identity, raw) for identity, raw in messages.items()]
 
 
 def _parse_one_stored(identity: str, raw: bytes) -> Message:

@@ -6,6 +6,8 @@ does; what follows is there only where there is something to tell.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
 from typing import Final, Protocol
 
 from runweaver.shared.decision import Decision
@@ -70,11 +72,15 @@ def _headline(run: Run) -> str:
 
 def _turning_points(run: Run) -> Iterator[str]:
     """Each thing that failed, in order: what was tried instead, and whether it worked in the end."""
+    things = {(decision.node_id, decision.intent) for decision in run.decisions if decision.has_failed}
+    if not things:
+        return
     pursuits: dict[tuple[str, str], list[Decision]] = defaultdict(list)
     for decision in run.decisions:
-        pursuits[decision.node_id, decision.intent].append(decision)
-    failed = [attempts for attempts in pursuits.values() if any(attempt.has_failed for attempt in attempts)]
-    successors = dict(zip((d.id for d in run.decisions), run.decisions[1:], strict=False))
+        if (thing := (decision.node_id, decision.intent)) in things:
+            pursuits[thing].append(decision)
+    failed = list(pursuits.values())
+    successors = dict(zip((d.id for d in run.decisions), islice(run.decisions, 1, None), strict=False))
     for number, attempts in enumerate(failed[:_MOST_TURNING_POINTS]):
         lead = "First failure" if number == 0 else "Then"
         first = next(index for index, attempt in enumerate(attempts) if attempt.has_failed)
@@ -119,25 +125,29 @@ def _where_it_went(run: Run) -> Iterator[str]:
 
 
 def _breakdown(run: Run, title: str, show: Callable[[int], str], amount: Callable[[Decision], int]) -> Iterator[str]:
-    by_node: Counter[str] = Counter()
-    for decision in run.decisions:
-        by_node[decision.node_id] += amount(decision)
-    total = by_node.total()
+    amounts = [amount(decision) for decision in run.decisions]
+    total = sum(amounts)
     if not total:
         return
+    by_node: dict[str, int] = defaultdict(int)
+    for decision, spent in zip(run.decisions, amounts, strict=True):
+        by_node[decision.node_id] += spent
     line = f"{title}: {show(total)}"
     if len(by_node) > 1:
-        node, spent = by_node.most_common(1)[0]
-        line += f", {spent / total:.0%} of it in [{node}]"
-    greatest = max(run.decisions, key=amount)
-    yield f"{line}; most for one decision: {show(amount(greatest))} for {_place(greatest)}."
+        node, most = max(by_node.items(), key=itemgetter(1))
+        line += f", {most / total:.0%} of it in [{node}]"
+    greatest = max(amounts)
+    yield f"{line}; most for one decision: {show(greatest)} for {_place(run.decisions[amounts.index(greatest)])}."
 
 
 def _repeats(run: Run) -> Iterator[str]:
     """The same choice over and over."""
+    often = Counter((decision.node_id, decision.intent) for decision in run.decisions)
     alike: dict[tuple[str, ...], list[Decision]] = defaultdict(list)
     for decision in run.decisions:
-        alike[decision.node_id, decision.intent, *_action(decision)].append(decision)
+        # What was done is looked at only where it can matter: most decisions of most runs are like no other.
+        if often[decision.node_id, decision.intent] >= _REPEATS_WORTH_TELLING:
+            alike[decision.node_id, decision.intent, *_action(decision)].append(decision)
     most = max(alike.values(), key=len, default=[])
     if len(most) >= _REPEATS_WORTH_TELLING:
         failures = sum(decision.has_failed for decision in most)

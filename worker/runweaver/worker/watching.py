@@ -1,50 +1,109 @@
-"""Watches keys and reads what they hold, in one round trip.
+"""Reads keys and writes them only if nobody has changed them since, in two round trips.
 
-The driver takes one for each command between `WATCH` and `MULTI`, so that a caller may look at a reply before it sends
-the next. A finalizer has nothing to look at before it has them all.
+The driver does the same in as many as there are commands between `WATCH` and `MULTI`, so that a caller may look at one
+reply before it asks for the next; and it spends more time on each command than a finalizer has for it.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from types import TracebackType
+from typing import Any, Self, TypeAlias
 
-from redis.client import Pipeline
-from redis.exceptions import ResponseError
+from redis import Redis
+from redis.exceptions import ConnectionError as BrokenConnectionError
+from redis.exceptions import ResponseError, WatchError
+from redis.exceptions import TimeoutError as NoReplyError
+
+#: A command's name and its arguments.
+Command: TypeAlias = Sequence[str | bytes | int]
 
 
-def watch_and_read(pipeline: Pipeline, keys: Sequence[str], *commands: Sequence[str]) -> list[Any]:
-    """Watch these keys from now on, and run commands that read them.
+class Watcher:
+    """A connection on which keys are watched, from one `read` until the `write` that follows it or the next `read`."""
 
-    Args:
-        pipeline: a new one. It watches from then on, as after its own `watch`.
-        keys: what to watch.
-        commands: each with its arguments.
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._connection = client.connection_pool.get_connection()
+        self._is_watching = False
+        #: Whether replies are on their way that nobody has read: they would be taken for those of the next user.
+        self._is_waiting = False
 
-    Returns:
-        A reply for each command.
+    def read(self, keys: Sequence[str], *commands: Command) -> list[Any]:
+        """Watch these keys from now on, and run commands that read them.
 
-    Raises:
-        ResponseError: the first error among the replies.
-    """
-    connection = pipeline.connection_pool.get_connection()
-    # What the pipeline holds, it also gives back.
-    pipeline.connection = connection
-    every = [("WATCH", *keys), *commands]
+        Returns:
+            A reply for each command.
 
-    def ask() -> list[Any]:
-        connection.send_packed_command(connection.pack_commands(every))
-        return [_reply(pipeline, command[0]) for command in every]
+        Raises:
+            ResponseError: the first error among the replies.
+        """
+        asked: list[Command] = [("WATCH", *keys), *commands]
+        if self._is_watching:
+            asked.insert(0, ("UNWATCH",))
+        # On another connection all of it begins anew: nothing was written yet.
+        retry = self._connection.retry
+        replies: list[Any] = retry.call_with_retry(lambda: self._ask(asked), lambda _: self._connection.disconnect())
+        self._is_watching = True
+        _raise_first_error(replies)
+        return replies[-len(commands) :]
 
-    # On another connection all of it begins anew: nothing was written yet, and nothing is watched there.
-    replies = connection.retry.call_with_retry(ask, lambda _: connection.disconnect())
+    def write(self, *commands: Command) -> None:
+        """Run all of these commands, in one step.
+
+        Raises:
+            WatchError: a watched key has changed, or whether it has cannot be told; nothing was written, as far as is
+                known.
+            ResponseError: the first error among the replies.
+        """
+        try:
+            replies = self._ask([("MULTI",), *commands, ("EXEC",)])
+        except (BrokenConnectionError, NoReplyError) as error:
+            self._connection.disconnect()
+            raise WatchError(f"the connection broke while keys were watched: {error}") from error
+        self._is_watching = False
+        _raise_first_error(replies)
+        if replies[-1] is None:
+            raise WatchError("a watched key has changed")
+        _raise_first_error(replies[-1])
+
+    def close(self) -> None:
+        """Give the connection back, as it was taken."""
+        try:
+            if self._is_watching and not self._is_waiting:
+                self._ask([("UNWATCH",)])
+        except (BrokenConnectionError, NoReplyError):
+            pass  # with it, what was watched is forgotten
+        finally:
+            if self._is_waiting:
+                self._connection.disconnect()
+            self._client.connection_pool.release(self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands at once, and read as many replies. An error is one, too: those after it have to be read."""
+        if self._is_waiting:
+            self._connection.disconnect()
+        self._is_waiting = True
+        # Without the driver's look at the connection: it might make another, on which nothing is watched.
+        self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+        replies = [self._reply(str(command[0])) for command in commands]
+        self._is_waiting = False
+        return replies
+
+    def _reply(self, command: str) -> Any:
+        try:
+            return self._client.parse_response(self._connection, command)
+        except ResponseError as error:
+            return error
+
+
+def _raise_first_error(replies: Sequence[Any]) -> None:
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply
-    return replies[1:]
-
-
-def _reply(pipeline: Pipeline, command: str) -> Any:
-    """The next reply. An error is one, too: those that follow have to be read all the same."""
-    try:
-        return pipeline.parse_response(pipeline.connection, command)
-    except ResponseError as error:
-        return error
