@@ -28,7 +28,8 @@ from runweaver.worker.index import EXPIRY_GRACE_S, remove_from_indexes, stale_ke
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, read_marks
 from runweaver.worker.narrate import Narrator, PlainNarrator
-from runweaver.worker.watching import Command, Watcher
+from runweaver.worker.round_trip import Command
+from runweaver.worker.watching import Watcher
 
 #: Runs whose last steps are done together.
 _RUNS_AT_ONCE: Final = 20

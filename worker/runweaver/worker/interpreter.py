@@ -4,7 +4,7 @@ import gc
 import sys
 from typing import Final
 
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 1_000_000
 _SWITCH_AFTER_S: Final = 0.0005
 
 

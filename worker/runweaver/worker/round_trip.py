@@ -6,7 +6,7 @@ waits to get it back.
 """
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import hiredis
 from redis import Redis
@@ -14,6 +14,9 @@ from redis.exceptions import ResponseError
 
 #: A command's name and arguments.
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
+
+#: What is larger is not put together.
+_LARGE_BYTES: Final = 16 * 1024 * 1024
 
 
 def round_trip(client: Redis, commands: Iterable[Command]) -> list[Any]:
@@ -24,20 +27,26 @@ def round_trip(client: Redis, commands: Iterable[Command]) -> list[Any]:
     Raises:
         RedisError: no connection, or it broke.
     """
-    packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type] # its stub allows one
-    if not packed:
+    asked = list(commands)
+    if not asked:
         return []
     pool = client.connection_pool
     connection = pool.get_connection()
     try:
-        connection.send_packed_command([b"".join(packed)])
-        return [_reply(connection) for _ in packed]
+        connection.send_packed_command(pack(asked))
+        return [_reply(connection) for _ in asked]
     except BaseException:
         # Replies that nobody has read must not be taken for those to the next commands.
         connection.disconnect()
         raise
     finally:
         pool.release(connection)
+
+
+def pack(commands: Iterable[Command]) -> list[bytes]:
+    """The bytes of these commands, in as few pieces as is sensible: each is copied once more than it would be alone."""
+    pieces = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type] # its stub allows one
+    return pieces if sum(map(len, pieces)) > _LARGE_BYTES else [b"".join(pieces)]
 
 
 def checked(replies: list[Any]) -> list[Any]:

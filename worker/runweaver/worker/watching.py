@@ -6,15 +6,14 @@ reply before it asks for the next; and it spends more time on each command than 
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 from redis import Redis
 from redis.exceptions import ConnectionError as BrokenConnectionError
 from redis.exceptions import ResponseError, WatchError
 from redis.exceptions import TimeoutError as NoReplyError
 
-#: A command's name and its arguments.
-Command: TypeAlias = Sequence[str | bytes | int]
+from runweaver.worker.round_trip import Command, checked, pack
 
 
 class Watcher:
@@ -43,8 +42,7 @@ class Watcher:
         retry = self._connection.retry
         replies: list[Any] = retry.call_with_retry(lambda: self._ask(asked), lambda _: self._connection.disconnect())
         self._is_watching = True
-        _raise_first_error(replies)
-        return replies[-len(commands) :]
+        return checked(replies)[-len(commands) :]
 
     def write(self, *commands: Command) -> None:
         """Run all of these commands, in one step.
@@ -60,10 +58,10 @@ class Watcher:
             self._connection.disconnect()
             raise WatchError(f"the connection broke while keys were watched: {error}") from error
         self._is_watching = False
-        _raise_first_error(replies)
+        checked(replies)
         if replies[-1] is None:
             raise WatchError("a watched key has changed")
-        _raise_first_error(replies[-1])
+        checked(replies[-1])
 
     def close(self) -> None:
         """Give the connection back, as it was taken."""
@@ -91,7 +89,7 @@ class Watcher:
             self._connection.disconnect()
         self._is_waiting = True
         # Without the driver's look at the connection: it might make another, on which nothing is watched.
-        self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+        self._connection.send_packed_command(pack(commands), check_health=False)
         replies = [self._reply(str(command[0])) for command in commands]
         self._is_waiting = False
         return replies
@@ -101,9 +99,3 @@ class Watcher:
             return self._client.parse_response(self._connection, command)
         except ResponseError as error:
             return error
-
-
-def _raise_first_error(replies: Sequence[Any]) -> None:
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply
