@@ -32,7 +32,7 @@ from runweaver.worker.round_trip import Command
 from runweaver.worker.watching import Watcher
 
 #: Runs whose last steps are done together.
-_RUNS_AT_ONCE: Final = 20
+_RUNS_AT_ONCE: Final = 50
 
 #: How often a run is read again because messages came in between, before it is left for the sweep.
 _MOST_ATTEMPTS: Final = 10
