@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import BytesIO
+from itertools import islice
 from typing import Annotated, Final, Literal
 
 import zstandard
@@ -21,6 +21,7 @@ from runweaver.shared.run import Run, RunStatus
 
 _FORMAT: Final = 1
 _COMPRESSION_LEVEL: Final = 3
+_LINES_AT_ONCE: Final = 100
 
 #: An archive may unpack to so many bytes in any case, and beyond that to so many times its own size. Runs of hundreds
 #: of megabytes are within that: their messages are alike, but differ. What is not was made to fill our memory.
@@ -56,16 +57,15 @@ class Archive:
         """The bytes to keep in Redis. The same archive gives the same bytes."""
         header = {"format": _FORMAT, "revision": self.revision, "stuck": self.stuck, "on_time": self.on_time}
         first = json.dumps(header).encode()
-        lines = ((identity.encode(), raw) for identity, raw in sorted(self.messages.items()))
         size = len(first) + sum(len(identity.encode()) + len(raw) + 2 for identity, raw in self.messages.items())
-        # Piece by piece: neither the text of a large run is there as a whole, nor what it packs to twice.
+        lines = (b"\n%b\t%b" % (identity.encode(), raw) for identity, raw in sorted(self.messages.items()))
+        # Some at a time: neither the text of a large run is there as a whole, nor what it packs to twice.
         compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compressobj(size=size)
-        packed = BytesIO()
-        packed.write(compressor.compress(first))
-        for line in lines:
-            packed.write(compressor.compress(b"\n%b\t%b" % line))
-        packed.write(compressor.flush())
-        return packed.getvalue()
+        packed = [compressor.compress(first)]
+        while some := b"".join(islice(lines, _LINES_AT_ONCE)):
+            packed.append(compressor.compress(some))
+        packed.append(compressor.flush())
+        return b"".join(packed)
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Archive":

@@ -49,7 +49,7 @@ class _Producer:
         self._declared = 0
         self._dropped = 0
         #: The numbers of its messages. A run may have very many: they take four bytes each.
-        self._numbers = array("L")
+        self._numbers = array("I")
 
     def add(self, message: BaseMessage) -> None:
         self._received += 1
