@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -105,13 +106,15 @@ def test_a_second_signal_ends_a_worker_at_once(hanging: tuple[Server, Pipeline])
     _second_signal_ends(worker)
 
 
-def test_a_second_signal_ends_a_finalizer_at_once(own_pipeline: Pipeline) -> None:
+def test_a_second_signal_ends_a_finalizer_at_once(own_pipeline: Pipeline, tmp_path: Path) -> None:
     """Also in the middle of a run."""
     own_pipeline.start("worker")
-    finalizer = own_pipeline.start("finalizer", RUNWEAVER_NARRATOR="tests.support.narrators:Slow", SLOW_S="30")
+    begun = tmp_path / "begun"
+    slow = {"RUNWEAVER_NARRATOR": "tests.support.narrators:Slow", "SLOW_S": "30", "SLOW_BEGUN": str(begun)}
+    finalizer = own_pipeline.start("finalizer", **slow)
     script = Script("run")
     own_pipeline.send(script.started(), script.ended())
-    wait_until(lambda: own_pipeline.jobs.queue.started_job_registry.count == 1, what="the job is taken up")
+    wait_until(begun.exists, what="it is in the middle of the run")
 
     _second_signal_ends(finalizer)
 
@@ -132,3 +135,17 @@ def test_the_rest_of_a_long_job_is_left_to_others(own_pipeline: Pipeline) -> Non
     own_pipeline.start("finalizer")
     for script in scripts:
         own_pipeline.summary(script.run_id, timeout_s=60)
+
+
+def test_a_slow_narrator_does_not_keep_others_from_the_list(own_pipeline: Pipeline) -> None:
+    """What is summarised is listed soon, however many runs its job has left."""
+    own_pipeline.start("worker")
+    own_pipeline.start("finalizer", RUNWEAVER_NARRATOR="tests.support.narrators:Slow", SLOW_S="1")
+    scripts = [Script(f"run-{number}") for number in range(10)]
+    own_pipeline.send(*(message for script in scripts for message in (script.started(), script.ended())))
+
+    wait_until(lambda: own_pipeline.redis.zcard(own_pipeline.keys.index_all) == 1, what="the first is listed")
+
+    # All of them are asked for with one job.
+    assert 1 == own_pipeline.jobs.queue.started_job_registry.count
+    assert 0 < sum(own_pipeline.is_due(script.run_id) for script in scripts)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 from runweaver.shared import Run
 
@@ -16,8 +17,10 @@ class Haiku:
 
 
 class Slow:
-    """Takes its time for each run."""
+    """Takes its time for each run. The file that `SLOW_BEGUN` names is there from when it has begun."""
 
     def narrate(self, run: Run) -> str:
+        if begun := os.environ.get("SLOW_BEGUN"):
+            Path(begun).touch()
         time.sleep(float(os.environ.get("SLOW_S", "0.3")))
         return f"{run.id} at last"

@@ -4,6 +4,7 @@ Every step can be repeated. A message that is stored meanwhile breaks the `WATCH
 the archive, and makes the run due again under another score. So nothing is lost between the last look and the end.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ from runweaver.worker.watching import Watcher
 
 #: Runs whose last steps are done together.
 _RUNS_AT_ONCE: Final = 50
+#: How long a summary may wait to be listed: narrators may take their time.
+_CONCLUDE_AFTER_S: Final = 0.1
 
 #: How often a run is read again because messages came in between, before it is left for the sweep.
 _MOST_ATTEMPTS: Final = 10
@@ -106,11 +109,16 @@ class Finalizer:
 
     def _some(self, watcher: Watcher, asked: Sequence[_Asked], marks: Sequence[Marks]) -> None:
         done: list[Done] = []
+        conclude_at = time.monotonic() + _CONCLUDE_AFTER_S
         try:
             for one, its_marks in zip(asked, marks, strict=True):
                 if self._is_stopping:
                     break
                 done += self._isolated(watcher, one, its_marks)
+                if time.monotonic() >= conclude_at:
+                    conclude(self._client, self._keys, self._settings, done)
+                    done.clear()
+                    conclude_at = time.monotonic() + _CONCLUDE_AFTER_S
         finally:
             conclude(self._client, self._keys, self._settings, done)
 
