@@ -44,7 +44,7 @@ def round_trip(client: Redis, commands: Iterable[Command]) -> list[Any]:
 
 
 def pack(commands: Iterable[Command]) -> list[bytes]:
-    """The bytes of these commands, in as few pieces as is sensible: each is copied once more than it would be alone."""
+    """The bytes of these commands: in one piece, unless it would cost much memory to put them together."""
     pieces = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type] # its stub allows one
     return pieces if sum(map(len, pieces)) > _LARGE_BYTES else [b"".join(pieces)]
 
