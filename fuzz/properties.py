@@ -28,6 +28,7 @@ from rq.serializers import JSONSerializer
 from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive
 from runweaver.console import cli
 from runweaver.console.render import decision_lines, summary_panel, summary_table
+from runweaver.console.terminal import NOT_FOUND, TROUBLE
 from runweaver.producer import redact_secrets
 from runweaver.producer.encode import encode_body
 from runweaver.producer.message_kind import DECISION, OUTCOME, PROBLEM, RUN_STARTED, MessageKind
@@ -257,7 +258,7 @@ def command_line_ends_well(arguments: Sequence[str]) -> None:
         try:
             cli.run()
         except SystemExit as ended:
-            assert ended.code in {None, 0, cli.NOT_FOUND, cli.TROUBLE}, ended.code
+            assert ended.code in {None, 0, NOT_FOUND, TROUBLE}, ended.code
         for stream in (out, err):
             stream.flush()
             told = stream.buffer.getvalue()  # type: ignore[attr-defined]

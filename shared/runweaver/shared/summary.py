@@ -4,7 +4,9 @@ from typing import Final, Self
 
 from pydantic import Field, ValidationError
 
+from runweaver.shared.attention import Attention
 from runweaver.shared.errors import CorruptSummaryError
+from runweaver.shared.evidence import Evidence
 from runweaver.shared.fields import Schema, UtcDatetime
 from runweaver.shared.run import Completeness, Run, RunStatus
 
@@ -52,6 +54,10 @@ class RunSummary(Schema):
     latency_ms: int = 0
     nodes: list[str] = Field(default_factory=list)
     completeness: Completeness = Field(default_factory=Completeness)
+    #: What the narrative rests on, sentence by sentence; none for a narrative that somebody else wrote.
+    evidence: list[Evidence] = Field(default_factory=list)
+    #: Reasons to look at it, if any.
+    attention: list[Attention] = Field(default_factory=list)
 
     @classmethod
     def read(cls, run_id: str, raw: bytes | str) -> Self:
