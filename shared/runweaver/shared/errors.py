@@ -12,7 +12,8 @@
     ├── ArchiveExpiredError       the summary is still there, the full run is not
     ├── CorruptDataError          a key of ours in Redis holds something that we did not write
     │   ├── CorruptArchiveError       where a finished run's messages should be
-    │   └── CorruptSummaryError       where a summary should be
+    │   ├── CorruptSummaryError       where a summary should be
+    │   └── CorruptFiguresError       where a run's figures should be
     ├── InvalidCursorError        a cursor that no list call handed out
     └── MissingExtraError         an optional part is not installed
 
@@ -90,6 +91,10 @@ class CorruptArchiveError(CorruptDataError):
 
 class CorruptSummaryError(CorruptDataError):
     """What lies where a run's summary should be is none."""
+
+
+class CorruptFiguresError(CorruptDataError):
+    """What lies where a run's figures should be is none."""
 
 
 class InvalidCursorError(RunweaverError, ValueError):

@@ -64,6 +64,10 @@ class Keys:
         """The RunSummary as JSON."""
         return f"{self.namespace}:summary:{{{run_id}}}"
 
+    def figures(self, run_id: str) -> str:
+        """What the run adds to what is known of its goal: the RunFigures as JSON."""
+        return f"{self.namespace}:figures:{{{run_id}}}"
+
     def index_goal(self, goal_id: str) -> str:
         """Finished runs of a goal by end time (ms)."""
         return f"{self.namespace}:index:goal:{goal_id}"

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError, WatchError
 
 from runweaver.shared.archive import StoredRun
 from runweaver.shared.connection import concerns_one_key
+from runweaver.shared.figures import RunFigures
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.messages import parse_stored
@@ -206,12 +207,14 @@ class Finalizer:
         run.narrative = run.narrative or self._narrate(run)
         summary = RunSummary.from_run(run, revision=archive.revision)
         raw = summary.model_dump_json().encode()
+        figures = RunFigures.from_run(run, summary).model_dump_json()
         if stale := stale_keys(keys, summary, old):
             # Before the old summary is gone, which says where the run stood: we may die in between.
             remove_from_indexes(self._client, run_id, stale)
         watcher.write(
             ("SET", keys.archive(run_id), archive.pack(), "EX", self._settings.archive_ttl_s),
             ("SET", keys.summary(run_id), raw, "EX", self._settings.summary_ttl_s + EXPIRY_GRACE_S),
+            ("SET", keys.figures(run_id), figures, "EX", self._settings.summary_ttl_s + EXPIRY_GRACE_S),
             *self._without_live(run_id, list(stored.live)),
         )
         return Summarised(summary, raw, replaced=old)
@@ -219,8 +222,9 @@ class Finalizer:
     def _keep(self, watcher: Watcher, stored: StoredRun, old: Summarised) -> Summarised:
         """Leave the summary as it is: what is there of the run was summarised before."""
         watcher.write(
-            # Its term in the index begins anew, so it does here.
+            # Their term in the index begins anew, so it does here.
             ("EXPIRE", self._keys.summary(stored.run_id), self._settings.summary_ttl_s + EXPIRY_GRACE_S),
+            ("EXPIRE", self._keys.figures(stored.run_id), self._settings.summary_ttl_s + EXPIRY_GRACE_S),
             *self._without_live(stored.run_id, list(stored.live)),
         )
         return old

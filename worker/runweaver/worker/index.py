@@ -103,7 +103,7 @@ def clear_expired(client: Redis, keys: Keys, now_ms: float, limit: int) -> int:
     expired = as_scores(rows)
     for run_id, _ in expired:
         remove_from_indexes(client, run_id, _known_indexes(client, keys, run_id))
-        client.delete(keys.summary(run_id))
+        client.delete(keys.summary(run_id), keys.figures(run_id))
         client.zrem(keys.index_expiry, run_id)
     return len(expired)
 
