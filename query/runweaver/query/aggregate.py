@@ -250,7 +250,7 @@ class Aggregate:
             choice = _at(keys, failure.choice)
             key = ErrorKey(choice.node, choice.option, gist(failure.error))
             tally = self.errors[key]
-            tally.count += failure.count
+            tally.count += failure.times
             tally.recovered += failure.recovered
             if key not in met:
                 met.add(key)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from runweaver.query.aggregate import Aggregate, ChoiceKey, ErrorKey, ErrorTally, LostTally, NodeTally, Uses
+from runweaver.query.aggregate import Aggregate, ChoiceKey, Ended, ErrorKey, ErrorTally, LostTally, NodeTally, Uses
 from runweaver.query.findings import (
     ChangeFinding,
     ChangeKind,
@@ -93,9 +93,8 @@ def intents(aggregate: Aggregate, limit: int) -> list[IntentFinding]:
         ways[key.node, key.intent].append(key)
     found = []
     for (node, _), keys in ways.items():
-        tallies = sorted(
-            (aggregate.choices[key] for key in keys), key=lambda each: (-each.runs.rate.total, each.choice)
-        )
+        tallies = [aggregate.choices[key] for key in keys]
+        tallies.sort(key=lambda each: (-each.runs.rate.total, each.choice))
         options = [
             OptionFinding(
                 option=tally.choice.option,
@@ -253,7 +252,7 @@ def _node(node: str, tally: NodeTally) -> NodeFinding:
     )
 
 
-def _mixed(aggregate: Aggregate) -> Iterator[tuple[str, ChoiceKey, "Ended", Uses]]:
+def _mixed(aggregate: Aggregate) -> Iterator[tuple[str, ChoiceKey, Ended, Uses]]:
     """What was done for goals that have both completed and lost runs."""
     for (goal, key), uses in aggregate.uses.items():
         ended = aggregate.goals[goal]

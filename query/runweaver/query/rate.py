@@ -69,5 +69,5 @@ def chance_of_sides(more: int, less: int) -> float:
     total, most = more + less, max(more, less)
     if not total:
         return 1.0
-    tail = sum(math.comb(total, count) for count in range(most, total + 1)) / 2**total
+    tail: float = sum(math.comb(total, count) for count in range(most, total + 1)) / 2**total
     return min(1.0, 2 * tail)

@@ -59,7 +59,7 @@ class FailedChoice(NamedTuple):
     #: The place of the choice among the run's choices; -1 for one of those that were too many.
     choice: int
     error: str
-    count: int
+    times: int
     #: How many of these were made up for later.
     recovered: int
 
@@ -105,7 +105,7 @@ class RunFigures(BaseModel):
     breakdown: Breakdown | None = None
 
     @classmethod
-    def from_run(cls, run: Run, summary: RunSummary) -> Self:
+    def from_run(cls, run: Run, summary: RunSummary) -> "RunFigures":
         """The figures of a run that is summarised so. Pure."""
         choices, place_of, other = _choices(run)
         point = failure_point(run)
@@ -124,7 +124,7 @@ class RunFigures(BaseModel):
         )
 
     @classmethod
-    def from_summary(cls, summary: RunSummary) -> Self:
+    def from_summary(cls, summary: RunSummary) -> "RunFigures":
         """What a summary alone tells: it was written by a release that made no figures."""
         return cls.model_construct(**_facts(summary))
 

@@ -1,0 +1,149 @@
+"""What to change first, by the runs that it would save.
+
+Pure. A suggestion follows from numbers that it names; where they are too few to tell it from chance, there is none.
+"""
+
+from collections import defaultdict
+from typing import Final
+
+from runweaver.query.aggregate import Aggregate, BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, LostTally
+from runweaver.query.digest import habits
+from runweaver.query.findings import HabitFinding, Suggestion
+from runweaver.query.rate import Rate
+from runweaver.shared.failures import FailureKind
+
+_MOST_HABITS: Final = 3
+_MOST_RUN_IDS: Final = 5
+
+
+def suggest(aggregate: Aggregate, limit: int) -> list[Suggestion]:
+    """Suggestions, those first that would save most runs, and last those of which that cannot be told."""
+    better = _better_ways(aggregate)
+    found = list(better.values())
+    found += [
+        _mend(aggregate, key, tally) for key, tally in aggregate.breakdowns.items() if _choice_of(key) not in better
+    ]
+    found += [
+        Suggestion(
+            sentence=f"Do what the agents suggest: {fix}",
+            saves=lost.runs,
+            because=f"{_runs(lost.runs)} lost that reported a problem with this suggestion.",
+            run_ids=lost.run_ids,
+        )
+        for fix, lost in aggregate.fixes.items()
+    ]
+    found += [_habit(habit) for habit in habits(aggregate, _MOST_HABITS)]
+    if aggregate.unexplained.examples.runs:
+        found.append(_unexplained(aggregate.unexplained))
+    return sorted(found, key=lambda each: (each.saves is None, -(each.saves or 0), each.sentence))[:limit]
+
+
+def told(rate: Rate) -> str:
+    """A rate in words: `3 of 4 (75 %)`."""
+    return f"{rate.count:,} of {rate.total:,} ({rate.rate:.0%})"
+
+
+def _better_ways(aggregate: Aggregate) -> dict[ChoiceKey, Suggestion]:
+    """Where runs that began with another way completed clearly more often. Both had come to the same point."""
+    things: defaultdict[tuple[str, str], list[tuple[ChoiceKey, ChoiceTally]]] = defaultdict(list)
+    for key, tally in aggregate.choices.items():
+        things[key.node, key.intent].append((key, tally))
+    lost_by: defaultdict[ChoiceKey, list[str]] = defaultdict(list)
+    for breakdown, lost in aggregate.breakdowns.items():
+        lost_by[_choice_of(breakdown)] += lost.examples.run_ids
+    found = {}
+    for ways in things.values():
+        _, best = max(ways, key=lambda way: (way[1].first.rate.low, way[0]))
+        for key, tally in ways:
+            if best.first.rate.is_clearly_above(tally.first.rate):
+                found[key] = _begin_with(best, tally, lost_by[key][:_MOST_RUN_IDS])
+    return found
+
+
+def _begin_with(best: ChoiceTally, worse: ChoiceTally, run_ids: list[str]) -> Suggestion:
+    now, then, choice = worse.first.rate, best.first.rate, worse.choice
+    return Suggestion(
+        sentence=f"[{choice.node}] {choice.intent}: begin with “{best.choice.option}” rather than “{choice.option}”.",
+        saves=round(now.total * (then.rate - now.rate)),
+        because=f"Of the runs that began with “{choice.option}”, {told(now)} completed; "
+        f"of those that began with “{best.choice.option}”, {told(then)}.",
+        run_ids=run_ids,
+    )
+
+
+def _mend(aggregate: Aggregate, key: BreakdownKey, lost: LostTally) -> Suggestion:
+    """For runs that were lost in the same way."""
+    sentences = {
+        FailureKind.FAILED_DECISION: _mend_error,
+        FailureKind.PENDING_DECISION: _mend_silence,
+        FailureKind.PROBLEM: _find_cause,
+        FailureKind.BAD_DECISION: _choose_better,
+    }
+    sentence, because, saves = sentences[key.kind](aggregate, key, lost.examples.runs)
+    return Suggestion(sentence=sentence, saves=saves, because=because, run_ids=lost.examples.run_ids)
+
+
+def _mend_error(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+    error = f": {key.error}" if key.error else ""
+    because = f"{_runs(runs)} lost after it, and nothing made up for it."
+    tally = aggregate.errors.get(ErrorKey(key.node, key.option, key.error))
+    if tally is not None:
+        because += f" It came {_times(tally.count)}; later in the run it was made up for {_times(tally.recovered)}."
+    return f"[{key.node}] {key.intent}: mend what “{key.option}” fails with{error}", because, runs
+
+
+def _mend_silence(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+    return (
+        f"[{key.node}] {key.intent}: give “{key.option}” a time limit, and let the agent report what came of it.",
+        f"{_runs(runs)} lost while nobody knew the result, and nothing else had failed for good.",
+        runs,
+    )
+
+
+def _find_cause(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+    return (
+        f"Find out what leads to the problem “{key.error}”: compare a run with one that completed.",
+        f"{_runs(runs)} lost with it, and no decision in them failed for good.",
+        None,
+    )
+
+
+def _choose_better(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+    return (
+        f"[{key.node}] {key.intent}: look why “{key.option}” was judged badly.",
+        f"{_runs(runs)} lost in which nothing failed for good, and this is the first decision that was judged badly.",
+        None,
+    )
+
+
+def _habit(habit: HabitFinding) -> Suggestion:
+    more, less = len(habit.more_in), len(habit.less_in)
+    how = "more" if more > less else "less"
+    return Suggestion(
+        sentence=f"[{habit.node}] {habit.intent}: see why runs that complete take “{habit.option}” {how} often.",
+        saves=None,
+        because=f"In {max(more, less)} of {more + less} goals, completed runs took it {how} often than lost runs of "
+        f"the same goal; by chance alone, so lopsided a result has a probability of {habit.chance:.1%}.",
+        run_ids=[],
+    )
+
+
+def _unexplained(lost: LostTally) -> Suggestion:
+    return Suggestion(
+        sentence="Let the agents report why they fail: as the outcome of a decision, or as a problem.",
+        saves=None,
+        because=f"{_runs(lost.examples.runs)} lost in which nothing shows why.",
+        run_ids=lost.examples.run_ids,
+    )
+
+
+def _choice_of(key: BreakdownKey) -> ChoiceKey:
+    return ChoiceKey(key.node, key.intent, key.option)
+
+
+def _runs(count: int) -> str:
+    return "1 run was" if count == 1 else f"{count:,} runs were"
+
+
+def _times(count: int) -> str:
+    return "never" if not count else "once" if count == 1 else f"{count:,} times"
