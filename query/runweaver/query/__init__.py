@@ -1,7 +1,57 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
+from runweaver.query.findings import (
+    ChangeFinding,
+    ChangeKind,
+    Difference,
+    Direction,
+    ErrorFinding,
+    GoalContrast,
+    GoalFinding,
+    GoalInsights,
+    HabitFinding,
+    IntentFinding,
+    LossFinding,
+    NodeFinding,
+    OptionFinding,
+    PairFinding,
+    SignFinding,
+    Suggestion,
+    Trend,
+    TrendPoint,
+)
+from runweaver.query.insights import Insights
+from runweaver.query.rate import Rate
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
 from runweaver.query.summaries import Page, Summaries
 
-__all__ = ["Page", "PartitionStatus", "PipelineStatus", "Runs", "Summaries", "WorkerStatus", "read_status"]
+__all__ = [
+    "ChangeFinding",
+    "ChangeKind",
+    "Difference",
+    "Direction",
+    "ErrorFinding",
+    "GoalContrast",
+    "GoalFinding",
+    "GoalInsights",
+    "HabitFinding",
+    "Insights",
+    "IntentFinding",
+    "LossFinding",
+    "NodeFinding",
+    "OptionFinding",
+    "Page",
+    "PairFinding",
+    "PartitionStatus",
+    "PipelineStatus",
+    "Rate",
+    "Runs",
+    "SignFinding",
+    "Suggestion",
+    "Summaries",
+    "Trend",
+    "TrendPoint",
+    "WorkerStatus",
+    "read_status",
+]

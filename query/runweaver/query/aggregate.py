@@ -125,6 +125,8 @@ class ChoiceTally:
     #: Runs that took this way at all, and those that took it before any other.
     runs: Ended = field(default_factory=Ended)
     first: Ended = field(default_factory=Ended)
+    #: Those that took it and were lost.
+    lost: Examples = field(default_factory=Examples)
 
 
 @dataclass
@@ -238,6 +240,8 @@ class Aggregate:
                 # Two choices of a run may have one gist once they are cut.
                 seen.add(key)
                 tally.runs.add(figures)
+                if is_lost:
+                    tally.lost.add(figures)
                 uses.completed_runs += is_completed
                 uses.lost_runs += is_lost
             if (thing := key[:2]) not in begun:

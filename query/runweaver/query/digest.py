@@ -23,6 +23,7 @@ from runweaver.query.findings import (
     NodeFinding,
     OptionFinding,
     PairFinding,
+    SignFinding,
     Trend,
     TrendPoint,
 )
@@ -124,6 +125,18 @@ def pairs(aggregate: Aggregate, limit: int) -> list[PairFinding]:
         if total >= _FEWEST_TRIED and rest.total and own.is_clearly_above(rest):
             found.append(PairFinding(node=node, option=option, failures=own, rest=rest))
     return sorted(found, key=lambda each: (-each.failures.rate, -each.failures.count, each.node, each.option))[:limit]
+
+
+def signs(aggregate: Aggregate, limit: int) -> list[SignFinding]:
+    """Ways whose runs complete clearly more, or less, often than the others; the clearest first."""
+    whole = aggregate.success
+    found = []
+    for key, tally in aggregate.choices.items():
+        taken = tally.runs.rate
+        others = Rate(count=whole.count - taken.count, total=whole.total - taken.total)
+        if others.total and (taken.is_clearly_above(others) or others.is_clearly_above(taken)):
+            found.append(SignFinding(**key._asdict(), taken=taken, others=others, run_ids=tally.lost.run_ids))
+    return sorted(found, key=lambda each: (-_apart(each), each.node, each.intent, each.option))[:limit]
 
 
 def changes(before: Aggregate, now: Aggregate, limit: int) -> list[ChangeFinding]:
@@ -258,6 +271,11 @@ def _mixed(aggregate: Aggregate) -> Iterator[tuple[str, ChoiceKey, Ended, Uses]]
         ended = aggregate.goals[goal]
         if ended.completed and ended.lost:
             yield goal, key, ended, uses
+
+
+def _apart(sign: SignFinding) -> float:
+    """How far the intervals are from each other."""
+    return max(sign.taken.low - sign.others.high, sign.others.low - sign.taken.high)
 
 
 def _size(difference: Difference) -> tuple[float, float, str, str]:

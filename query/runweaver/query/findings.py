@@ -131,6 +131,19 @@ class PairFinding(BaseModel):
     rest: Rate
 
 
+class SignFinding(BaseModel):
+    """A way whose runs complete clearly more, or less, often than the others. Why is not said by that."""
+
+    node: str
+    intent: str
+    option: str
+    #: Of the runs that took it, how many completed, and of the others.
+    taken: Rate
+    others: Rate
+    #: Lost runs that took it.
+    run_ids: list[str]
+
+
 class ChangeKind(StrEnum):
     """What is different from the time before."""
 
@@ -231,6 +244,7 @@ class GoalInsights(BaseModel):
     nodes: list[NodeFinding]
     intents: list[IntentFinding]
     pairs: list[PairFinding]
+    signs: list[SignFinding]
     changes: list[ChangeFinding]
     contrasts: list[GoalContrast]
     habits: list[HabitFinding]

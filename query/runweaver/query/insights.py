@@ -90,7 +90,9 @@ class Insights:
                 if begin is None:
                     both.add(figures)
         asked = newer if begin is not None else both
-        first_ms = boundary_ms if begin is not None else places[-1].ended_at_ms if places else _milliseconds(end)
+        # Without a period, it is that of the runs.
+        first_ms = boundary_ms if begin is not None or not places else places[-1].ended_at_ms
+        last_ms = _milliseconds(end) if until is not None or begin is not None or not places else places[0].ended_at_ms
         return GoalInsights(
             goal=goal,
             tag=tag,
@@ -98,7 +100,7 @@ class Insights:
             until=end,
             truncated=reading.truncated,
             without_figures=reading.without_figures,
-            trend=digest.trend(asked, older.success, newer.success, int(first_ms), int(_milliseconds(end))),
+            trend=digest.trend(asked, older.success, newer.success, int(first_ms), int(last_ms)),
             changes=digest.changes(older, newer, limit),
             **_of_all(asked, limit),
         )
@@ -187,6 +189,7 @@ def _of_all(aggregate: Aggregate, limit: int) -> dict[str, Any]:
         "nodes": digest.nodes(aggregate, limit),
         "intents": digest.intents(aggregate, limit),
         "pairs": digest.pairs(aggregate, limit),
+        "signs": digest.signs(aggregate, limit),
         "contrasts": digest.contrasts(aggregate, limit),
         "habits": digest.habits(aggregate, limit),
     }

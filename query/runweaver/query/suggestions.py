@@ -7,12 +7,13 @@ from collections import defaultdict
 from typing import Final
 
 from runweaver.query.aggregate import Aggregate, BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, LostTally
-from runweaver.query.digest import habits
-from runweaver.query.findings import HabitFinding, Suggestion
+from runweaver.query.digest import habits, pairs, signs
+from runweaver.query.findings import HabitFinding, PairFinding, SignFinding, Suggestion
 from runweaver.query.rate import Rate
 from runweaver.shared.failures import FailureKind
 
-_MOST_HABITS: Final = 3
+#: Of what says where to look, but not what it would save.
+_MOST_HINTS: Final = 3
 _MOST_RUN_IDS: Final = 5
 
 
@@ -32,7 +33,9 @@ def suggest(aggregate: Aggregate, limit: int) -> list[Suggestion]:
         )
         for fix, lost in aggregate.fixes.items()
     ]
-    found += [_habit(habit) for habit in habits(aggregate, _MOST_HABITS)]
+    found += [_pair(aggregate, pair) for pair in pairs(aggregate, _MOST_HINTS)]
+    found += [_habit(habit) for habit in habits(aggregate, _MOST_HINTS)]
+    found += [_sign(sign) for sign in signs(aggregate, _MOST_HINTS)]
     if aggregate.unexplained.examples.runs:
         found.append(_unexplained(aggregate.unexplained))
     return sorted(found, key=lambda each: (each.saves is None, -(each.saves or 0), each.sentence))[:limit]
@@ -125,6 +128,29 @@ def _habit(habit: HabitFinding) -> Suggestion:
         because=f"In {max(more, less)} of {more + less} goals, completed runs took it {how} often than lost runs of "
         f"the same goal; by chance alone, so lopsided a result has a probability of {habit.chance:.1%}.",
         run_ids=[],
+    )
+
+
+def _pair(aggregate: Aggregate, pair: PairFinding) -> Suggestion:
+    met = [
+        (key, tally) for key, tally in aggregate.errors.items() if (key.node, key.option) == (pair.node, pair.option)
+    ]
+    key, most = max(met, key=lambda item: (item[1].count, item[0]))
+    return Suggestion(
+        sentence=f"[{pair.node}] Look at “{pair.option}”: it fails far more often than the rest.",
+        saves=None,
+        because=f"{told(pair.failures)} failed, of all other decisions {told(pair.rest)}; most often with: {key.error}",
+        run_ids=most.examples.run_ids,
+    )
+
+
+def _sign(sign: SignFinding) -> Suggestion:
+    how = "more" if sign.taken.rate > sign.others.rate else "less"
+    return Suggestion(
+        sentence=f"[{sign.node}] {sign.intent}: see why runs that take “{sign.option}” complete {how} often.",
+        saves=None,
+        because=f"{told(sign.taken)} of them completed, of the others {told(sign.others)}.",
+        run_ids=sign.run_ids,
     )
 
 
