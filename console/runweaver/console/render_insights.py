@@ -35,7 +35,7 @@ _DIRECTIONS: Final = {
     Direction.STEADY: "no clear difference to",
     Direction.UNKNOWN: "nothing to compare with",
 }
-_FEW: Final = {0: "never", 1: "once"}
+_FEW: Final = {0.0: "never", 1.0: "once"}
 _MOST_RUNS_NAMED: Final = 3
 _MOST_GOALS_NAMED: Final = 4
 

@@ -90,9 +90,6 @@ class Insights:
                 if begin is None:
                     both.add(figures)
         asked = newer if begin is not None else both
-        # Without a period, it is that of the runs.
-        first_ms = boundary_ms if begin is not None or not places else places[-1].ended_at_ms
-        last_ms = _milliseconds(end) if until is not None or begin is not None or not places else places[0].ended_at_ms
         return GoalInsights(
             goal=goal,
             tag=tag,
@@ -100,7 +97,7 @@ class Insights:
             until=end,
             truncated=reading.truncated,
             without_figures=reading.without_figures,
-            trend=digest.trend(asked, older.success, newer.success, int(first_ms), int(last_ms)),
+            trend=digest.trend(asked, older.success, newer.success, *_span(begin, end, places)),
             changes=digest.changes(older, newer, limit),
             **_of_all(asked, limit),
         )
@@ -193,6 +190,13 @@ def _of_all(aggregate: Aggregate, limit: int) -> dict[str, Any]:
         "contrasts": digest.contrasts(aggregate, limit),
         "habits": digest.habits(aggregate, limit),
     }
+
+
+def _span(begin: datetime | None, end: datetime, places: Sequence[_Place]) -> tuple[int, int]:
+    """From when to when (ms); where nobody said since when, from the first run to the last."""
+    if begin is not None or not places:
+        return int(_milliseconds(begin or end)), int(_milliseconds(end))
+    return int(places[-1].ended_at_ms), int(places[0].ended_at_ms)
 
 
 def _middle(places: Sequence[_Place]) -> float:
