@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from runweaver.query.aggregate import Aggregate
-from runweaver.query.findings import GoalInsights
+from runweaver.query.many_runs.aggregate import Aggregate
+from runweaver.query.many_runs.findings import GoalInsights
 from runweaver.shared import Decision, Run, RunStatus
 from runweaver.shared.figures import MAX_TEXT, latency_step
 from runweaver.shared.gist import gist

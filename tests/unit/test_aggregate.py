@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runweaver.query.aggregate import MAX_EXAMPLES, Aggregate
+from runweaver.query.many_runs.aggregate import MAX_EXAMPLES, Aggregate
 from runweaver.shared import Run, RunStatus, RunSummary
 from runweaver.shared.figures import RunFigures
 from tests.support.counting import count, counted_in

@@ -5,10 +5,11 @@ from itertools import count
 
 import pytest
 
-from runweaver.query import Direction, digest
-from runweaver.query.aggregate import Aggregate
-from runweaver.query.findings import ChangeKind
-from runweaver.query.suggestions import suggest
+from runweaver.query import Direction
+from runweaver.query.many_runs import digest
+from runweaver.query.many_runs.aggregate import Aggregate
+from runweaver.query.many_runs.findings import ChangeKind
+from runweaver.query.many_runs.suggestions import suggest
 from runweaver.shared.failures import FailureKind
 from runweaver.shared.figures import RunFigures
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runweaver.query import Rate
-from runweaver.query.rate import chance_of_none, chance_of_sides
+from runweaver.query.many_runs.rate import chance_of_none, chance_of_sides
 
 
 @pytest.mark.parametrize(

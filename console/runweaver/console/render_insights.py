@@ -17,6 +17,7 @@ from runweaver.query import (
     ErrorFinding,
     GoalContrast,
     GoalInsights,
+    GoalSuggestion,
     HabitFinding,
     IntentFinding,
     LossFinding,
@@ -24,7 +25,6 @@ from runweaver.query import (
     PairFinding,
     Rate,
     SignFinding,
-    Suggestion,
 )
 from runweaver.shared.wording import spell_duration
 
@@ -97,7 +97,7 @@ def _trend(insights: GoalInsights) -> str:
     return f"{bars}  {_rate(trend.now)}, {_DIRECTIONS[trend.direction]} {before}: {_rate(trend.before)}"
 
 
-def _suggestion(suggestion: Suggestion) -> RenderableType:
+def _suggestion(suggestion: GoalSuggestion) -> RenderableType:
     saves = "" if suggestion.saves is None else f" Could save {_runs(suggestion.saves)}."
     return _item(suggestion.sentence, suggestion.because + saves, suggestion.run_ids)
 

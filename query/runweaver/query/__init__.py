@@ -1,6 +1,7 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
-from runweaver.query.findings import (
+from runweaver.query.insights import Insights
+from runweaver.query.many_runs.findings import (
     ChangeFinding,
     ChangeKind,
     Difference,
@@ -9,6 +10,7 @@ from runweaver.query.findings import (
     GoalContrast,
     GoalFinding,
     GoalInsights,
+    GoalSuggestion,
     HabitFinding,
     IntentFinding,
     LossFinding,
@@ -16,12 +18,10 @@ from runweaver.query.findings import (
     OptionFinding,
     PairFinding,
     SignFinding,
-    Suggestion,
     Trend,
     TrendPoint,
 )
-from runweaver.query.insights import Insights
-from runweaver.query.rate import Rate
+from runweaver.query.many_runs.rate import Rate
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
 from runweaver.query.summaries import Page, Summaries
@@ -35,6 +35,7 @@ __all__ = [
     "GoalContrast",
     "GoalFinding",
     "GoalInsights",
+    "GoalSuggestion",
     "HabitFinding",
     "Insights",
     "IntentFinding",
@@ -48,7 +49,6 @@ __all__ = [
     "Rate",
     "Runs",
     "SignFinding",
-    "Suggestion",
     "Summaries",
     "Trend",
     "TrendPoint",

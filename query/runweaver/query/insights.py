@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from redis import Redis
 
-from runweaver.query import digest
-from runweaver.query.aggregate import Aggregate
-from runweaver.query.findings import GoalInsights
-from runweaver.query.suggestions import suggest
+from runweaver.query.many_runs import digest
+from runweaver.query.many_runs.aggregate import Aggregate
+from runweaver.query.many_runs.findings import GoalInsights
+from runweaver.query.many_runs.suggestions import suggest
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import CorruptDataError, InvalidArgumentError
 from runweaver.shared.fields import utc_now

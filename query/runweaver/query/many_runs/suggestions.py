@@ -6,10 +6,10 @@ Pure. A suggestion follows from numbers that it names; where they are too few to
 from collections import defaultdict
 from typing import Final
 
-from runweaver.query.aggregate import Aggregate, BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, LostTally
-from runweaver.query.digest import habits, pairs, signs
-from runweaver.query.findings import HabitFinding, PairFinding, SignFinding, Suggestion
-from runweaver.query.rate import Rate
+from runweaver.query.many_runs.aggregate import Aggregate, BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, LostTally
+from runweaver.query.many_runs.digest import habits, pairs, signs
+from runweaver.query.many_runs.findings import GoalSuggestion, HabitFinding, PairFinding, SignFinding
+from runweaver.query.many_runs.rate import Rate
 from runweaver.shared.failures import FailureKind
 
 #: Of what says where to look, but not what it would save.
@@ -17,7 +17,7 @@ _MOST_HINTS: Final = 3
 _MOST_RUN_IDS: Final = 5
 
 
-def suggest(aggregate: Aggregate, limit: int) -> list[Suggestion]:
+def suggest(aggregate: Aggregate, limit: int) -> list[GoalSuggestion]:
     """Suggestions, those first that would save most runs, and last those of which that cannot be told."""
     better = _better_ways(aggregate)
     found = list(better.values())
@@ -25,7 +25,7 @@ def suggest(aggregate: Aggregate, limit: int) -> list[Suggestion]:
         _mend(aggregate, key, tally) for key, tally in aggregate.breakdowns.items() if _choice_of(key) not in better
     ]
     found += [
-        Suggestion(
+        GoalSuggestion(
             sentence=f"Do what the agents suggest: {fix}",
             saves=lost.runs,
             because=f"{_runs(lost.runs)} lost that reported a problem with this suggestion.",
@@ -46,7 +46,7 @@ def told(rate: Rate) -> str:
     return f"{rate.count:,} of {rate.total:,} ({rate.rate:.0%})"
 
 
-def _better_ways(aggregate: Aggregate) -> dict[ChoiceKey, Suggestion]:
+def _better_ways(aggregate: Aggregate) -> dict[ChoiceKey, GoalSuggestion]:
     """Where runs that began with another way completed clearly more often. Both had come to the same point."""
     things: defaultdict[tuple[str, str], list[tuple[ChoiceKey, ChoiceTally]]] = defaultdict(list)
     for key, tally in aggregate.choices.items():
@@ -63,9 +63,9 @@ def _better_ways(aggregate: Aggregate) -> dict[ChoiceKey, Suggestion]:
     return found
 
 
-def _begin_with(best: ChoiceTally, worse: ChoiceTally, run_ids: list[str]) -> Suggestion:
+def _begin_with(best: ChoiceTally, worse: ChoiceTally, run_ids: list[str]) -> GoalSuggestion:
     now, then, choice = worse.first.rate, best.first.rate, worse.choice
-    return Suggestion(
+    return GoalSuggestion(
         sentence=f"[{choice.node}] {choice.intent}: begin with “{best.choice.option}” rather than “{choice.option}”.",
         saves=round(now.total * (then.rate - now.rate)),
         because=f"Of the runs that began with “{choice.option}”, {told(now)} completed; "
@@ -74,7 +74,7 @@ def _begin_with(best: ChoiceTally, worse: ChoiceTally, run_ids: list[str]) -> Su
     )
 
 
-def _mend(aggregate: Aggregate, key: BreakdownKey, lost: LostTally) -> Suggestion:
+def _mend(aggregate: Aggregate, key: BreakdownKey, lost: LostTally) -> GoalSuggestion:
     """For runs that were lost in the same way."""
     sentences = {
         FailureKind.FAILED_DECISION: _mend_error,
@@ -83,7 +83,7 @@ def _mend(aggregate: Aggregate, key: BreakdownKey, lost: LostTally) -> Suggestio
         FailureKind.BAD_DECISION: _choose_better,
     }
     sentence, because, saves = sentences[key.kind](aggregate, key, lost.examples.runs)
-    return Suggestion(sentence=sentence, saves=saves, because=because, run_ids=lost.examples.run_ids)
+    return GoalSuggestion(sentence=sentence, saves=saves, because=because, run_ids=lost.examples.run_ids)
 
 
 def _mend_error(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
@@ -119,10 +119,10 @@ def _choose_better(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple
     )
 
 
-def _habit(habit: HabitFinding) -> Suggestion:
+def _habit(habit: HabitFinding) -> GoalSuggestion:
     more, less = len(habit.more_in), len(habit.less_in)
     how = "more" if more > less else "less"
-    return Suggestion(
+    return GoalSuggestion(
         sentence=f"[{habit.node}] {habit.intent}: see why runs that complete take “{habit.option}” {how} often.",
         saves=None,
         because=f"In {max(more, less)} of {more + less} goals, completed runs took it {how} often than lost runs of "
@@ -131,12 +131,12 @@ def _habit(habit: HabitFinding) -> Suggestion:
     )
 
 
-def _pair(aggregate: Aggregate, pair: PairFinding) -> Suggestion:
+def _pair(aggregate: Aggregate, pair: PairFinding) -> GoalSuggestion:
     met = [
         (key, tally) for key, tally in aggregate.errors.items() if (key.node, key.option) == (pair.node, pair.option)
     ]
     key, most = max(met, key=lambda item: (item[1].count, item[0]))
-    return Suggestion(
+    return GoalSuggestion(
         sentence=f"[{pair.node}] Look at “{pair.option}”: it fails far more often than the rest.",
         saves=None,
         because=f"{told(pair.failures)} failed, of all other decisions {told(pair.rest)}; most often with: {key.error}",
@@ -144,9 +144,9 @@ def _pair(aggregate: Aggregate, pair: PairFinding) -> Suggestion:
     )
 
 
-def _sign(sign: SignFinding) -> Suggestion:
+def _sign(sign: SignFinding) -> GoalSuggestion:
     how = "more" if sign.taken.rate > sign.others.rate else "less"
-    return Suggestion(
+    return GoalSuggestion(
         sentence=f"[{sign.node}] {sign.intent}: see why runs that take “{sign.option}” complete {how} often.",
         saves=None,
         because=f"{told(sign.taken)} of them completed, of the others {told(sign.others)}.",
@@ -154,8 +154,8 @@ def _sign(sign: SignFinding) -> Suggestion:
     )
 
 
-def _unexplained(lost: LostTally) -> Suggestion:
-    return Suggestion(
+def _unexplained(lost: LostTally) -> GoalSuggestion:
+    return GoalSuggestion(
         sentence="Let the agents report why they fail: as the outcome of a decision, or as a problem.",
         saves=None,
         because=f"{_runs(lost.examples.runs)} lost in which nothing shows why.",

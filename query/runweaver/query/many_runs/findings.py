@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
-from runweaver.query.rate import Rate
+from runweaver.query.many_runs.rate import Rate
 from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.failures import FailureKind
 from runweaver.shared.fields import UtcDatetime
@@ -200,7 +200,7 @@ class HabitFinding(BaseModel):
     chance: float
 
 
-class Suggestion(BaseModel):
+class GoalSuggestion(BaseModel):
     """Something to change, and the runs that it would save."""
 
     sentence: str
@@ -238,7 +238,7 @@ class GoalInsights(BaseModel):
     without_figures: int = 0
 
     goals: list[GoalFinding]
-    suggestions: list[Suggestion]
+    suggestions: list[GoalSuggestion]
     losses: list[LossFinding]
     errors: list[ErrorFinding]
     nodes: list[NodeFinding]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from runweaver.query.rate import Rate
+from runweaver.query.many_runs.rate import Rate
 from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.failures import FailureKind
 from runweaver.shared.figures import Choice, RunFigures, latency_step

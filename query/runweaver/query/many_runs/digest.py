@@ -8,8 +8,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from runweaver.query.aggregate import Aggregate, ChoiceKey, Ended, ErrorKey, ErrorTally, LostTally, NodeTally, Uses
-from runweaver.query.findings import (
+from runweaver.query.many_runs.aggregate import (
+    Aggregate,
+    ChoiceKey,
+    Ended,
+    ErrorKey,
+    ErrorTally,
+    LostTally,
+    NodeTally,
+    Uses,
+)
+from runweaver.query.many_runs.findings import (
     ChangeFinding,
     ChangeKind,
     Difference,
@@ -27,7 +36,7 @@ from runweaver.query.findings import (
     Trend,
     TrendPoint,
 )
-from runweaver.query.rate import Rate, chance_of_none, chance_of_sides
+from runweaver.query.many_runs.rate import Rate, chance_of_none, chance_of_sides
 from runweaver.shared.figures import latency_of
 
 #: How many of the goals of an error are named.
