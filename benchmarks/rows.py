@@ -8,6 +8,7 @@ from benchmarks import (
     huge_run,
     idle,
     ingest,
+    insights,
     latency,
     memory,
     peers,
@@ -16,6 +17,6 @@ from benchmarks import (
 )
 from benchmarks.figures import Row
 
-_MODULES: Final = (ingest, peers, producer_span, latency, finalizing, huge_run, reading, memory, idle)
+_MODULES: Final = (ingest, peers, producer_span, latency, finalizing, huge_run, reading, insights, memory, idle)
 
 ROWS: Final[Mapping[str, Row]] = {row.name: row for module in _MODULES for row in module.ROWS}

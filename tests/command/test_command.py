@@ -42,6 +42,35 @@ def full(server: Server) -> Iterator[Pipeline]:
         yield pipeline
 
 
+def test_insights_tell_what_runs_have_in_common(full: Pipeline) -> None:
+    """In words, or as JSON; of one goal, or of all."""
+    told = full.run("insights", "goal-a", "--since", "52000w")
+    everything = full.run("insights", "--json")
+
+    assert (0, "", 0, "") == (told.returncode, told.stderr, everything.returncode, everything.stderr)
+    assert "[node] Try: mend what “a” fails with: It broke" in told.stdout
+    assert "see run-failed" in told.stdout
+    assert {"completed": 1, "failed": 1} == json.loads(everything.stdout)["statuses"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["goal-z"], 1, "no finished runs of 'goal-z' are known"),
+        (["--tag", "nobody's"], 1, "no finished runs are known for this period and tag"),
+        (["--since", "soon"], 2, "--since: 'soon' is no moment"),
+        (["--since", "2026-01-02", "--until", "2026-01-01"], 2, "is not before 2026-01-01"),
+    ],
+)
+def test_insights_that_there_are_not(full: Pipeline, arguments: list[str], code: int, expected: str) -> None:
+    """One line that says why."""
+    done = full.run("insights", *arguments)
+
+    assert (code, "") == (done.returncode, done.stdout)
+    assert expected in done.stderr
+    assert 1 == done.stderr.count("\n")
+
+
 def _lines(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 

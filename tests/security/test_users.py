@@ -47,7 +47,9 @@ _ACTIONS: Final[dict[str, list[tuple[Any, ...]]]] = {
     "store messages in a run": [("HSET", "rw:run:{tried}", "p/0", "{}")],
     "read an open run": [("HGETALL", "rw:run:{tried}"), ("HGET", "rw:run:{tried}", "p/0")],
     "mark a run as due or active": [("ZADD", "rw:due:{0}", 1, "nobody"), ("ZREM", "rw:active:{0}", "nobody")],
-    "read an archive or a summary": [("GET", "rw:archive:{tried}"), ("GET", "rw:summary:{tried}")],
+    "read an archive, a summary or figures": [
+        *(("GET", "rw:archive:{tried}"), ("GET", "rw:summary:{tried}"), ("GET", "rw:figures:{tried}")),
+    ],
     "write an archive": [("SET", "rw:archive:{tried}", "", "EX", 1)],
     "delete a summary": [("DEL", "rw:summary:{tried}")],
     "write indexes": [("ZADD", "rw:index:node:tried", 1, "nobody"), ("ZREM", "rw:index:node:tried", "nobody")],

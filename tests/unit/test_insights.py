@@ -7,7 +7,7 @@ import pytest
 
 from runweaver.query import Direction
 from runweaver.query.many_runs import digest
-from runweaver.query.many_runs.aggregate import Aggregate
+from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import ChangeKind
 from runweaver.query.many_runs.suggestions import suggest
 from runweaver.shared.failures import FailureKind
@@ -173,12 +173,12 @@ def test_new_and_gone_errors_are_told_unless_they_may_be_chance() -> None:
         yield from (_run("completed", _choice()) for _ in range(40))
         yield from (_failing(error) for error in errors)
 
-    before, now = Aggregate(fleet(*["Gone"] * 5, "Once", "Stays")), Aggregate(fleet(*["New"] * 5, "Now", "Stays"))
+    before, now = Era(fleet(*["Gone"] * 5, "Once", "Stays")), Era(fleet(*["New"] * 5, "Now", "Stays"))
 
     assert [(ChangeKind.GONE_ERROR, "Gone", 5, 0), (ChangeKind.NEW_ERROR, "New", 0, 5)] == [
         (change.kind, change.error, change.before.count, change.now.count) for change in digest.changes(before, now, 10)
     ]
-    assert [] == digest.changes(Aggregate(), now, 10)
+    assert [] == digest.changes(Era(), now, 10)
 
 
 @pytest.mark.parametrize(

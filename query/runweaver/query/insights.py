@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from redis import Redis
 
 from runweaver.query.many_runs import digest
-from runweaver.query.many_runs.aggregate import Aggregate
+from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import GoalInsights
 from runweaver.query.many_runs.suggestions import suggest
 from runweaver.shared.connection import connect, server_errors
@@ -84,12 +84,12 @@ class Insights:
             reading = _Reading(self._client, self._keys, goal, tag)
             places = reading.places(begin - (end - begin) if begin is not None else None, end)
             boundary_ms = _milliseconds(begin) if begin is not None else _middle(places)
-            older, newer, both = Aggregate(), Aggregate(), Aggregate()
+            older, newer, asked = Era(), Era(), Aggregate()
             for figures in reading.figures(places):
-                (newer if figures.finished_at_ms >= boundary_ms else older).add(figures)
-                if begin is None:
-                    both.add(figures)
-        asked = newer if begin is not None else both
+                is_newer = figures.finished_at_ms >= boundary_ms
+                (newer if is_newer else older).add(figures)
+                if is_newer or begin is None:
+                    asked.add(figures)
         return GoalInsights(
             goal=goal,
             tag=tag,
@@ -97,7 +97,7 @@ class Insights:
             until=end,
             truncated=reading.truncated,
             without_figures=reading.without_figures,
-            trend=digest.trend(asked, older.success, newer.success, *_span(begin, end, places)),
+            trend=digest.trend(asked, older.ended.rate, newer.ended.rate, *_span(begin, end, places)),
             changes=digest.changes(older, newer, limit),
             **_of_all(asked, limit),
         )

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from runweaver.query.many_runs.rate import Rate
 from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.failures import FailureKind
-from runweaver.shared.figures import Choice, RunFigures, latency_step
+from runweaver.shared.figures import Choice, FailedChoice, RunFigures, latency_step
 from runweaver.shared.gist import gist
 from runweaver.shared.run import RunStatus
 
@@ -118,7 +118,7 @@ class NodeTally:
 class ChoiceTally:
     """How one way of doing one thing went."""
 
-    #: How the run with the smallest words told it: any would do, but it must not depend on their order.
+    #: As the least of the runs has it: any would do, but it must not depend on their order.
     choice: Choice
     succeeded: int = 0
     failed: int = 0
@@ -136,8 +136,6 @@ class ErrorTally:
     count: int = 0
     recovered: int = 0
     goals: Counter[str] = field(default_factory=Counter)
-    #: Gists of what the agent wanted.
-    intents: Counter[str] = field(default_factory=Counter)
     #: Runs that met it, and how they ended.
     runs: Ended = field(default_factory=Ended)
     examples: Examples = field(default_factory=Examples)
@@ -161,6 +159,26 @@ class Uses:
     lost_times: int = 0
 
 
+class Era:
+    """Runs of one time, as far as it matters for telling what changed."""
+
+    def __init__(self, runs: Iterable[RunFigures] = ()) -> None:
+        self.runs = 0
+        self.ended = Ended()
+        self.errors: defaultdict[ErrorKey, Examples] = defaultdict(Examples)
+        for figures in runs:
+            self.add(figures)
+
+    def add(self, figures: RunFigures) -> None:
+        """Count a run."""
+        self.runs += 1
+        self.ended.add(figures)
+        if figures.failures:
+            keys = [_choice_key(choice) for choice in figures.choices]
+            for key in {_error_key(failure, keys) for failure in figures.failures}:
+                self.errors[key].add(figures)
+
+
 class Aggregate:
     """What many runs come to."""
 
@@ -182,7 +200,8 @@ class Aggregate:
         self.unexplained = LostTally()
         #: Lost runs by what their problems suggest.
         self.fixes: defaultdict[str, Examples] = defaultdict(Examples)
-        self.uses: defaultdict[tuple[str, ChoiceKey], Uses] = defaultdict(Uses)
+        #: By goal, then by choice.
+        self.uses: defaultdict[str, defaultdict[ChoiceKey, Uses]] = defaultdict(lambda: defaultdict(Uses))
         for figures in runs:
             self.add(figures)
 
@@ -222,17 +241,18 @@ class Aggregate:
 
     def _add_choices(self, figures: RunFigures, keys: list[ChoiceKey]) -> None:
         is_completed, is_lost = figures.status is RunStatus.COMPLETED, figures.status in _LOST
+        used = self.uses[figures.goal_id]
         begun: set[tuple[str, str]] = set()
         seen: set[ChoiceKey] = set()
         for key, choice in zip(keys, figures.choices, strict=True):
             tally = self.choices.get(key)
             if tally is None:
                 tally = self.choices[key] = ChoiceTally(choice)
-            elif choice[:4] < tally.choice[:4]:
+            elif choice < tally.choice:
                 tally.choice = choice
             tally.succeeded += choice.succeeded
             tally.failed += choice.failed
-            uses = self.uses[figures.goal_id, key]
+            uses = used[key]
             times = choice.succeeded + choice.failed + choice.pending
             uses.completed_times += times * is_completed
             uses.lost_times += times * is_lost
@@ -251,15 +271,13 @@ class Aggregate:
     def _add_errors(self, figures: RunFigures, keys: list[ChoiceKey]) -> None:
         met: set[ErrorKey] = set()
         for failure in figures.failures:
-            choice = _at(keys, failure.choice)
-            key = ErrorKey(choice.node, choice.option, gist(failure.error))
+            key = _error_key(failure, keys)
             tally = self.errors[key]
             tally.count += failure.times
             tally.recovered += failure.recovered
             if key not in met:
                 met.add(key)
                 tally.goals[figures.goal_id] += 1
-                tally.intents[choice.intent] += 1
                 tally.runs.add(figures)
                 tally.examples.add(figures)
 
@@ -277,6 +295,11 @@ class Aggregate:
 
 def _choice_key(choice: Choice) -> ChoiceKey:
     return ChoiceKey(choice.node, gist(choice.intent), gist(choice.option))
+
+
+def _error_key(failure: FailedChoice, keys: list[ChoiceKey]) -> ErrorKey:
+    choice = _at(keys, failure.choice)
+    return ErrorKey(choice.node, choice.option, gist(failure.error))
 
 
 def _at(keys: list[ChoiceKey], place: int) -> ChoiceKey:

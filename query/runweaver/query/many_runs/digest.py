@@ -12,6 +12,7 @@ from runweaver.query.many_runs.aggregate import (
     Aggregate,
     ChoiceKey,
     Ended,
+    Era,
     ErrorKey,
     ErrorTally,
     LostTally,
@@ -148,7 +149,7 @@ def signs(aggregate: Aggregate, limit: int) -> list[SignFinding]:
     return sorted(found, key=lambda each: (-_apart(each), each.node, each.intent, each.option))[:limit]
 
 
-def changes(before: Aggregate, now: Aggregate, limit: int) -> list[ChangeFinding]:
+def changes(before: Era, now: Era, limit: int) -> list[ChangeFinding]:
     """Errors that came or went since the time before, where chance is an unlikely reason."""
     if not before.runs or not now.runs:
         return []
@@ -156,7 +157,7 @@ def changes(before: Aggregate, now: Aggregate, limit: int) -> list[ChangeFinding
     for key in before.errors.keys() ^ now.errors.keys():
         kind = ChangeKind.NEW_ERROR if key in now.errors else ChangeKind.GONE_ERROR
         here, there = (now, before) if kind is ChangeKind.NEW_ERROR else (before, now)
-        examples = here.errors[key].examples
+        examples = here.errors[key]
         rates = Rate(count=examples.runs, total=here.runs), Rate(count=0, total=there.runs)
         if chance_of_none(rates[0], there.runs) < _MOST_CHANCE:
             new, old = rates if kind is ChangeKind.NEW_ERROR else reversed(rates)
@@ -276,10 +277,11 @@ def _node(node: str, tally: NodeTally) -> NodeFinding:
 
 def _mixed(aggregate: Aggregate) -> Iterator[tuple[str, ChoiceKey, Ended, Uses]]:
     """What was done for goals that have both completed and lost runs."""
-    for (goal, key), uses in aggregate.uses.items():
+    for goal, used in aggregate.uses.items():
         ended = aggregate.goals[goal]
         if ended.completed and ended.lost:
-            yield goal, key, ended, uses
+            for key, uses in used.items():
+                yield goal, key, ended, uses
 
 
 def _apart(sign: SignFinding) -> float:
