@@ -1,5 +1,6 @@
 """What all parts of Runweaver share: schemas, messages, the fold, keys, settings, connections and errors."""
 
+from runweaver.shared.attention import Attention, AttentionFlag, AttentionThresholds, attention_of
 from runweaver.shared.connection import check_server, connect
 from runweaver.shared.decision import Decision, DecisionEvaluation, DecisionType, Option, Outcome
 from runweaver.shared.errors import (
@@ -19,6 +20,7 @@ from runweaver.shared.errors import (
     SettingsError,
     WritesRefusedError,
 )
+from runweaver.shared.evidence import Evidence
 from runweaver.shared.fold import fold
 from runweaver.shared.keys import Keys
 from runweaver.shared.messages import Message, identity_of, parse_message
@@ -36,6 +38,9 @@ from runweaver.shared.summary import RunSummary
 __all__ = [
     "AccessRefusedError",
     "ArchiveExpiredError",
+    "Attention",
+    "AttentionFlag",
+    "AttentionThresholds",
     "Completeness",
     "CorruptArchiveError",
     "CorruptDataError",
@@ -43,6 +48,7 @@ __all__ = [
     "Decision",
     "DecisionEvaluation",
     "DecisionType",
+    "Evidence",
     "FinalizerSettings",
     "InvalidArgumentError",
     "InvalidCursorError",
@@ -67,6 +73,7 @@ __all__ = [
     "SettingsError",
     "WorkerSettings",
     "WritesRefusedError",
+    "attention_of",
     "check_server",
     "connect",
     "fold",
