@@ -58,7 +58,7 @@ from runweaver.shared.messages import (
 from runweaver.shared.run import Run
 from runweaver.shared.settings import FinalizerSettings, JobSettings, ProducerSettings, ServerSettings, WorkerSettings
 from runweaver.shared.summary import RunSummary
-from runweaver.worker import PlainNarrator
+from runweaver.worker import PlainNarrator, story_of
 from runweaver.worker.accept import accept
 from runweaver.worker.consume import Entry
 from runweaver.worker.finalize import Finalizer
@@ -139,9 +139,10 @@ def _holders(message: BaseMessage) -> Iterator[tuple[tuple[str, ...], BaseModel]
 def _can_be_told(run: Run) -> None:
     """A run can be narrated, summarised, indexed, written as JSON and shown."""
     run = run.model_copy()
-    run.narrative = run.narrative or PlainNarrator().narrate(run)
+    story = story_of(run)
+    run.narrative = story.text
     run.model_dump_json()
-    summary = RunSummary.from_run(run)
+    summary = RunSummary.from_run(run, evidence=story.evidence)
     assert summary == RunSummary.model_validate_json(summary.model_dump_json())
     assert all(key.encode() for key in index_keys(_KEYS, summary))
     can_be_shown(summary, run)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from runweaver.shared import FinalizerSettings, Run, RunStatus
-from runweaver.worker import DeadLetters, PlainNarrator
+from runweaver.worker import DeadLetters, PlainNarrator, Story
 from runweaver.worker.finalize import Finalizer
 from tests.support.crashing import PLACES, POISON
 from tests.support.messages import Script, summary_of, without_history
@@ -114,7 +114,7 @@ def test_a_finalizer_that_is_slow_to_index_does_not_bring_back_the_past(own_pipe
         redis.zadd(keys.due(0), {"run": len(script.written)})
 
     class Overtaken(PlainNarrator):
-        def narrate(self, run: Run) -> str:
+        def narrate(self, run: Run) -> Story:
             if run.id == "other":
                 store(second)
                 _finalizer(own_pipeline, PlainNarrator()).finalize(["run"], settled=True)

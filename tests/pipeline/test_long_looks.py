@@ -4,7 +4,7 @@ import pytest
 
 from runweaver.shared import FinalizerSettings, Run, connect
 from runweaver.shared.archive import StoredRun
-from runweaver.worker import JobQueue, PlainNarrator
+from runweaver.worker import JobQueue, PlainNarrator, Story
 from runweaver.worker.finalize import Finalizer
 from tests.support.messages import Script
 from tests.support.processes import Pipeline
@@ -16,7 +16,7 @@ class _AskedAgain(PlainNarrator):
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    def narrate(self, run: Run) -> str:
+    def narrate(self, run: Run) -> Story:
         self._pipeline.redis.zincrby(self._pipeline.keys.due(0), 30_000, run.id)
         return super().narrate(run)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runweaver.shared import RunStatus, RunSummary, fold, identity_of, parse_message
-from runweaver.worker import PlainNarrator
+from runweaver.worker import story_of
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -82,8 +82,9 @@ def summary_of(messages: Iterable[str]) -> RunSummary:
     if run.status is RunStatus.RUNNING:
         # A run without an end has a summary only when it has been silent for too long.
         run = run.as_stuck()
-    run.narrative = run.narrative or PlainNarrator().narrate(run)
-    return RunSummary.from_run(run)
+    story = story_of(run)
+    run.narrative = story.text
+    return RunSummary.from_run(run, evidence=story.evidence)
 
 
 def without_history(summary: RunSummary) -> RunSummary:

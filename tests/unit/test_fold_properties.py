@@ -236,7 +236,7 @@ def test_every_run_can_be_narrated(sent: list[Entry], stuck: bool) -> None:  # n
         f"{run.metrics.successful_decisions} succeeded, {run.metrics.failed_decisions} failed."
     )
 
-    narrative = PlainNarrator().narrate(run)
+    story = PlainNarrator().narrate(run)
 
-    assert beginning == narrative[: len(beginning)]
-    assert narrative == PlainNarrator().narrate(Run.model_validate_json(run.model_dump_json()))
+    assert beginning == story.text[: len(beginning)]
+    assert story == PlainNarrator().narrate(Run.model_validate_json(run.model_dump_json()))

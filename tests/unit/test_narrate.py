@@ -22,7 +22,7 @@ def script() -> Script:
 
 
 def _narrate(run: Run) -> str:
-    return PlainNarrator().narrate(run)
+    return PlainNarrator().narrate(run).text
 
 
 def _lines(*raws: str) -> list[str]:

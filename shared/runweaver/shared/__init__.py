@@ -1,5 +1,6 @@
 """What all parts of Runweaver share: schemas, messages, the fold, keys, settings, connections and errors."""
 
+from runweaver.shared.attention import Attention, AttentionFlag, AttentionThresholds, attention_of
 from runweaver.shared.connection import check_server, connect
 from runweaver.shared.decision import Decision, DecisionEvaluation, DecisionType, Option, Outcome
 from runweaver.shared.errors import (
@@ -20,6 +21,7 @@ from runweaver.shared.errors import (
     SettingsError,
     WritesRefusedError,
 )
+from runweaver.shared.evidence import Evidence
 from runweaver.shared.fold import fold
 from runweaver.shared.keys import Keys
 from runweaver.shared.messages import Message, identity_of, parse_message
@@ -37,6 +39,9 @@ from runweaver.shared.summary import RunSummary
 __all__ = [
     "AccessRefusedError",
     "ArchiveExpiredError",
+    "Attention",
+    "AttentionFlag",
+    "AttentionThresholds",
     "Completeness",
     "CorruptArchiveError",
     "CorruptDataError",
@@ -45,6 +50,7 @@ __all__ = [
     "Decision",
     "DecisionEvaluation",
     "DecisionType",
+    "Evidence",
     "FinalizerSettings",
     "InvalidArgumentError",
     "InvalidCursorError",
@@ -69,6 +75,7 @@ __all__ = [
     "SettingsError",
     "WorkerSettings",
     "WritesRefusedError",
+    "attention_of",
     "check_server",
     "connect",
     "fold",

@@ -112,3 +112,9 @@ class Decision(Schema):
         action = chosen.description if chosen is not None else "unknown action"
         quality = "" if self.evaluation is None else f" [quality: {self.evaluation.outcome_quality:.1f}]"
         return f"{mark} [{self.node_id}] {self.intent} → {action}{quality}"
+
+
+def action_of(decision: Decision) -> tuple[str, ...]:
+    """What was done, exactly, to compare it: option, its description, its parameters. Empty where that is not known."""
+    chosen = decision.chosen_option
+    return (chosen.id, chosen.description, repr(chosen.action_params)) if chosen is not None else ()

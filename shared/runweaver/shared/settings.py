@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runweaver.shared.attention import DEFAULT_THRESHOLDS, AttentionThresholds
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.messages import MAX_MESSAGE_BYTES
 
@@ -19,6 +20,8 @@ Namespace = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,50}$")]
 #: The server counts them in milliseconds, as whole numbers of 64 bits: a hundred years are far within that.
 Seconds = Annotated[float, Field(gt=0, le=_CENTURY_S)]
 Many = Annotated[int, Field(ge=1, le=10**12)]
+#: From nothing on.
+Threshold = Annotated[int, Field(ge=0, le=10**12)]
 Partitions = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -104,7 +107,37 @@ class WorkerSettings(StoringSettings):
     claim_after_s: Seconds = 60.0
 
 
-class FinalizerSettings(StoringSettings):
+class AttentionSettings(ServerSettings):
+    """For those who say which runs need attention: what goes unnoticed. More than that is flagged."""
+
+    #: How often one thing may be tried again after it has failed.
+    attention_retries: Threshold = DEFAULT_THRESHOLDS.retries
+    #: How long one outcome may take.
+    attention_slow_s: Annotated[float, Field(ge=0, le=_CENTURY_S)] = DEFAULT_THRESHOLDS.slow_ms / 1_000
+    #: How many tokens a run may use.
+    attention_tokens: Threshold = DEFAULT_THRESHOLDS.tokens
+    #: How often in a row the same choice may fail.
+    attention_loop: Threshold = DEFAULT_THRESHOLDS.loop
+    #: How many decisions a run may take.
+    attention_steps: Threshold = DEFAULT_THRESHOLDS.steps
+    #: How many messages of an ended run may be missing, and how many of its decisions may have no outcome.
+    attention_missing: Threshold = DEFAULT_THRESHOLDS.missing
+    attention_pending: Threshold = DEFAULT_THRESHOLDS.pending
+
+    @property
+    def thresholds(self) -> AttentionThresholds:
+        return AttentionThresholds(
+            retries=self.attention_retries,
+            slow_ms=round(self.attention_slow_s * 1_000),
+            tokens=self.attention_tokens,
+            loop=self.attention_loop,
+            steps=self.attention_steps,
+            missing=self.attention_missing,
+            pending=self.attention_pending,
+        )
+
+
+class FinalizerSettings(StoringSettings, AttentionSettings):
     """For a finalizer."""
 
     #: About how many announcements of summaries are kept.

@@ -1,10 +1,11 @@
 """What a Builder reads first."""
 
+from collections.abc import Sequence
 from typing import Final, Self
 
 from pydantic import Field, ValidationError
 
-from runweaver.shared.attention import Attention
+from runweaver.shared.attention import DEFAULT_THRESHOLDS, Attention, AttentionThresholds, attention_of
 from runweaver.shared.errors import CorruptSummaryError
 from runweaver.shared.evidence import Evidence
 from runweaver.shared.fields import Schema, UtcDatetime
@@ -74,8 +75,22 @@ class RunSummary(Schema):
             raise CorruptSummaryError(f"what is stored as the summary of {run_id} is none: {places:.200}") from None
 
     @classmethod
-    def from_run(cls, run: Run, *, revision: int = 1) -> Self:
-        """Condense a run. Pure: the same run and revision give the same summary."""
+    def from_run(
+        cls,
+        run: Run,
+        *,
+        revision: int = 1,
+        evidence: Sequence[Evidence] = (),
+        thresholds: AttentionThresholds = DEFAULT_THRESHOLDS,
+    ) -> Self:
+        """Condense a run. Pure: the same run and arguments give the same summary.
+
+        Args:
+            run: with its narrative.
+            revision: how often it was summarised, with this time.
+            evidence: what the narrative rests on, where that is known.
+            thresholds: from where on it needs attention.
+        """
         return cls(
             run_id=run.id,
             goal_id=run.goal_id,
@@ -100,6 +115,8 @@ class RunSummary(Schema):
             latency_ms=run.metrics.total_latency_ms,
             nodes=run.metrics.nodes_executed,
             completeness=run.completeness,
+            evidence=list(evidence),
+            attention=attention_of(run, thresholds),
         )
 
 

@@ -4,9 +4,10 @@ from runweaver.worker.dead_letters import DeadLetter, DeadLetters
 from runweaver.worker.finalizer_process import FinalizerProcess
 from runweaver.worker.jobs import JobQueue, JobsStatus
 from runweaver.worker.merge import Merger
-from runweaver.worker.narrate import Narrator, PlainNarrator
+from runweaver.worker.narrate import Narrator, PlainNarrator, story_of
 from runweaver.worker.replay import Replay
 from runweaver.worker.stopping import stop_on_signals
+from runweaver.worker.story import Story
 from runweaver.worker.worker import Worker
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Narrator",
     "PlainNarrator",
     "Replay",
+    "Story",
     "Worker",
     "stop_on_signals",
+    "story_of",
 ]

@@ -29,8 +29,9 @@ from runweaver.worker.dead_letters import set_aside
 from runweaver.worker.index import EXPIRY_GRACE_S, remove_from_indexes, stale_keys
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, read_marks
-from runweaver.worker.narrate import Narrator, PlainNarrator
+from runweaver.worker.narrate import Narrator, story_of
 from runweaver.worker.round_trip import Command
+from runweaver.worker.story import Story
 from runweaver.worker.watching import Watcher
 
 #: Runs whose last steps are done together.
@@ -204,8 +205,11 @@ class Finalizer:
         """Archive and summarise, in one step that fails where the run has changed since it was read."""
         keys, run_id = self._keys, stored.run_id
         archive = stored.archive_for(run)
-        run.narrative = run.narrative or self._narrate(run)
-        summary = RunSummary.from_run(run, revision=archive.revision)
+        story = self._story_of(run)
+        run.narrative = story.text
+        summary = RunSummary.from_run(
+            run, revision=archive.revision, evidence=story.evidence, thresholds=self._settings.thresholds
+        )
         raw = summary.model_dump_json().encode()
         figures = RunFigures.from_run(run, summary).model_dump_json()
         if stale := stale_keys(keys, summary, old):
@@ -229,12 +233,12 @@ class Finalizer:
         )
         return old
 
-    def _narrate(self, run: Run) -> str:
+    def _story_of(self, run: Run) -> Story:
         try:
-            return self._narrator.narrate(run)
+            return story_of(run, self._narrator)
         except Exception:  # noqa: BLE001 - a summary in plain words is better than none
             _log.exception("the narrator failed, telling the run plainly", run_id=run.id)
-            return PlainNarrator().narrate(run)
+            return story_of(run)
 
     def _overflow(self, stored: StoredRun) -> list[str]:
         """The live messages for which a summarised run has no room; its beginnings and ends are always taken."""
