@@ -15,7 +15,7 @@ from fuzz import properties
 from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive, spool_file
 from fuzz.objects import odd_object
 from fuzz.source import Source
-from runweaver.query.summaries import _encode, _Place
+from runweaver.query.places import Place, as_cursor
 from runweaver.shared.settings import FinalizerSettings, WorkerSettings
 from runweaver.worker.consume import Entry
 from runweaver.worker.finalize_job import FINALIZE, FINALIZE_SILENT
@@ -200,7 +200,7 @@ TARGETS: Final[dict[str, Target]] = {
         (AS_IT_STANDS + archive({"p#0": _RAW_MESSAGES[0], f"{ENTRY_ID}|0#0": _RAW_MESSAGES[8]}).pack(), *_SOME_CHOICES),
         weight=3,
     ),
-    "cursors": Target(_cursor, (AS_IT_STANDS + _encode(_Place(1000.0, RUN_ID)).encode(), *_SOME_CHOICES)),
+    "cursors": Target(_cursor, (AS_IT_STANDS + as_cursor(Place(1000.0, RUN_ID)).encode(), *_SOME_CHOICES)),
     "summaries": Target(_summary, (AS_IT_STANDS + SUMMARY.model_dump_json().encode(), *_SOME_CHOICES)),
     "command-line": Target(_command_line, _SOME_CHOICES),
     "environment": Target(_environment, _SOME_CHOICES),

@@ -1,5 +1,6 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
+from runweaver.query.filters import Filters
 from runweaver.query.insights import Insights
 from runweaver.query.many_runs.findings import (
     ChangeFinding,
@@ -24,14 +25,16 @@ from runweaver.query.many_runs.findings import (
 from runweaver.query.many_runs.rate import Rate
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
-from runweaver.query.summaries import Page, Summaries
+from runweaver.query.summaries import Batch, Page, Summaries
 
 __all__ = [
+    "Batch",
     "ChangeFinding",
     "ChangeKind",
     "Difference",
     "Direction",
     "ErrorFinding",
+    "Filters",
     "GoalContrast",
     "GoalFinding",
     "GoalInsights",

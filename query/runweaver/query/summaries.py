@@ -1,29 +1,23 @@
-"""Reads summaries: one, or the newest that match."""
+"""Reads summaries: one, the newest that match, or all of them."""
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
-from typing import Any, Final, NamedTuple
+from itertools import chain, islice
+from typing import Final, Unpack
 
-from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from redis import Redis
 
+from runweaver.query.filters import Filters, Wanted
+from runweaver.query.places import as_cursor, from_cursor
+from runweaver.query.scan import MOST_AT_ONCE, Scan
 from runweaver.shared.connection import connect, server_errors
-from runweaver.shared.errors import CorruptSummaryError, InvalidArgumentError, InvalidCursorError
+from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.keys import Keys
-from runweaver.shared.log import get_logger
-from runweaver.shared.replies import as_scores
-from runweaver.shared.run import RunStatus
 from runweaver.shared.settings import ServerSettings
 from runweaver.shared.summary import RunSummary
 
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 1_000
-
-_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,43 +29,15 @@ class Page:
     next_cursor: str | None
 
 
-class _Place(NamedTuple):
-    """A place in an index: after this run, in descending order."""
-
-    score_ms: FiniteFloat
-    run_id: str
-
-
-_PLACE: Final = TypeAdapter(_Place)
-_SUMMARIES: Final = TypeAdapter(list[RunSummary])
-
-
 @dataclass(frozen=True)
-class _Filter:
-    goal: str | None
-    status: RunStatus | None
-    node: str | None
-    since: datetime | None
-    until: datetime | None
+class Batch:
+    """What matches among some runs that were looked at, newest first: it may be nothing."""
 
-    def matches(self, summary: RunSummary) -> bool:
-        return (
-            self.goal in (None, summary.goal_id)
-            and self.status in (None, summary.status)
-            and (self.node is None or self.node in summary.nodes)
-        )
-
-    def index(self, keys: Keys) -> str:
-        """The index that holds the fewest others beside what is looked for."""
-        if self.goal is not None and self.status is not None:
-            return keys.index_goal_status(self.goal, self.status)
-        if self.goal is not None:
-            return keys.index_goal(self.goal)
-        if self.node is not None:
-            return keys.index_node(self.node)
-        if self.status is not None:
-            return keys.index_status(self.status)
-        return keys.index_all
+    items: list[RunSummary]
+    #: Continues after the last run that was looked at.
+    cursor: str
+    #: How many runs were looked at.
+    looked_at: int
 
 
 class Summaries:
@@ -81,8 +47,11 @@ class Summaries:
         summaries.get("run-20261124T154833-fb8124caca99")
         for summary in summaries.list(goal="qualify-leads", status="failed", limit=10).items:
             print(summary.narrative)
+        for summary in summaries.each(tag="nightly", grep="out of memory"):
+            print(summary.run_id)
 
-    Every method raises `ServerError` where the server does not answer.
+    Every method raises `ServerError` where the server does not answer. What is stored as a summary and is none is left
+    out of lists, with a warning in the log.
     """
 
     def __init__(self, url: str | None = None, *, namespace: str | None = None) -> None:
@@ -110,117 +79,69 @@ class Summaries:
             raw = self._client.get(self._keys.summary(run_id))
         return RunSummary.read(run_id, raw) if raw is not None else None
 
-    def list(
-        self,
-        *,
-        goal: str | None = None,
-        status: RunStatus | str | None = None,
-        node: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = DEFAULT_LIMIT,
-        cursor: str | None = None,
-    ) -> Page:
+    def list(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, **filters: Unpack[Filters]) -> Page:
         """The newest summaries that match all of these, by the time when the run ended.
 
-        What is stored as a summary and is none is left out, with a warning in the log.
+        What has no index (`severity`, `min_tokens`, `min_duration_ms`, `grep`) is looked for in each summary that
+        matches the rest: over very many of them that takes its time, though no more memory than usual.
 
         Args:
-            goal: a goal id.
-            status: `completed`, `failed`, `cancelled` or `stuck`.
-            node: a node that the run passed through.
-            since: ended at this time or later.
-            until: ended before this time.
             limit: 1 to 1,000.
-            cursor: continues after an earlier page. Runs that finish meanwhile do not shift it.
+            cursor: continues after an earlier page. Runs that finish meanwhile do not shift it; one that is summarised
+                anew, with another end, is told at its new place.
+            filters: see `Filters`.
 
         Raises:
-            InvalidArgumentError: there is no such status, or the limit is off.
+            InvalidArgumentError: there is no such status, flag or severity, or a number is off.
             InvalidCursorError: no page handed it out.
         """
         if not 1 <= limit <= MOST:
             raise InvalidArgumentError(f"limit: {limit} is not between 1 and {MOST:,}")
-        wanted = _Filter(goal, _status(status), node, since, until)
-        after = _decode(cursor) if cursor is not None else None
-        with server_errors(self._url):
-            found = list(islice(self._matching(wanted, after, limit + 1), limit + 1))
-        if len(found) <= limit:
-            return Page([summary for _, summary in found], None)
-        place, _ = found[limit - 1]
-        return Page([summary for _, summary in found[:limit]], _encode(place))
+        after = from_cursor(cursor) if cursor is not None else None
+        stretches = self._scan(**filters).stretches(after, limit + 1)
+        found = list(islice(chain.from_iterable(stretch.found for stretch in stretches), limit + 1))
+        items = [summary for _, summary in found[:limit]]
+        return Page(items, as_cursor(found[limit - 1][0]) if len(found) > limit else None)
 
-    def _matching(self, wanted: _Filter, after: _Place | None, chunk: int) -> Iterator[tuple[_Place, RunSummary]]:
-        for places in self._places(wanted, after, chunk):
-            raws: Any = self._client.mget([self._keys.summary(place.run_id) for place in places])
-            # What is none has expired since it was indexed.
-            known = [(place, raw) for place, raw in zip(places, raws, strict=True) if raw is not None]
-            for place, summary in zip((place for place, _ in known), _read(known), strict=True):
-                if summary is not None and wanted.matches(summary):
-                    yield place, summary
+    def each(self, *, cursor: str | None = None, **filters: Unpack[Filters]) -> Iterator[RunSummary]:
+        """All summaries that match, newest first, as `list` tells them page by page, in little memory.
 
-    def _places(self, wanted: _Filter, after: _Place | None, chunk: int) -> Iterator[Sequence[_Place]]:
-        """The places of an index in descending order, some at a time."""
-        newest: Any = "+inf" if wanted.until is None else f"({_milliseconds(wanted.until)!r}"
-        if after is not None:
-            # Others may have ended in the same instant: those that come after this one are not told yet.
-            newest = repr(after.score_ms)
-        oldest: Any = "-inf" if wanted.since is None else _milliseconds(wanted.since)
-        offset = 0
-        while True:
-            rows = self._client.zrange(
-                wanted.index(self._keys),
-                newest,
-                oldest,
-                desc=True,
-                byscore=True,
-                withscores=True,
-                offset=offset,
-                num=chunk,
-            )
-            places = [_Place(score, run_id) for run_id, score in as_scores(rows)]
-            yield [place for place in places if after is None or place < after]
-            if len(places) < chunk:
-                return
-            offset += chunk
+        Raises:
+            InvalidArgumentError, InvalidCursorError: as for `list`.
+        """
+        batches = self.batches(cursor=cursor, **filters)
+        return chain.from_iterable(batch.items for batch in batches)
 
+    def batches(
+        self, *, cursor: str | None = None, at_once: int = MOST_AT_ONCE, **filters: Unpack[Filters]
+    ) -> Iterator[Batch]:
+        """The same in pieces, each with a cursor to go on from after an interruption, also where nothing matched.
 
-def _read(stored: Sequence[tuple[_Place, bytes]]) -> Sequence[RunSummary | None]:
-    """The summaries at these places; what is none is left out, with a warning in the log."""
-    try:
-        # In one step: a call for each adds up.
-        summaries = _SUMMARIES.validate_json(b"[%b]" % b",".join(raw for _, raw in stored))
-    except ValidationError:
-        summaries = []
-    return summaries if len(summaries) == len(stored) else [_read_one(place.run_id, raw) for place, raw in stored]
+        Args:
+            cursor: continues after an earlier batch or page.
+            at_once: how many runs to look at for the first batch, 1 to 500; where few match, there are more in later
+                ones.
+            filters: see `Filters`.
 
+        Raises:
+            InvalidArgumentError, InvalidCursorError: as for `list`.
+        """
+        if not 1 <= at_once <= MOST_AT_ONCE:
+            raise InvalidArgumentError(f"at_once: {at_once} is not between 1 and {MOST_AT_ONCE}")
+        after = from_cursor(cursor) if cursor is not None else None
+        scan = self._scan(**filters)
+        return (
+            Batch([s for _, s in stretch.found], as_cursor(stretch.places[-1]), len(stretch.places))
+            for stretch in scan.stretches(after, at_once)
+        )
 
-def _read_one(run_id: str, raw: bytes) -> RunSummary | None:
-    try:
-        return RunSummary.read(run_id, raw)
-    except CorruptSummaryError as error:
-        _log.warning("leaving out a run", reason=str(error))
-        return None
+    def count_at_most(self, **filters: Unpack[Filters]) -> int:
+        """How many runs have to be looked at to find all that match: no more than that match.
 
+        Raises:
+            InvalidArgumentError: as for `list`.
+        """
+        return self._scan(**filters).index()[1]
 
-def _status(status: RunStatus | str | None) -> RunStatus | None:
-    if status is None:
-        return None
-    try:
-        return RunStatus(status)
-    except ValueError:
-        raise InvalidArgumentError(f"status: {status!r} is none of {', '.join(RunStatus)}") from None
-
-
-def _milliseconds(moment: datetime) -> float:
-    return moment.timestamp() * 1000
-
-
-def _encode(place: _Place) -> str:
-    return urlsafe_b64encode(json.dumps(place).encode()).decode()
-
-
-def _decode(cursor: str) -> _Place:
-    try:
-        return _PLACE.validate_json(urlsafe_b64decode(cursor.encode()), strict=True)
-    except ValueError:
-        raise InvalidCursorError(f"{cursor!r} is not a cursor: take `next_cursor` of an earlier page") from None
+    def _scan(self, **filters: Unpack[Filters]) -> Scan:
+        return Scan(self._client, self._url, self._keys, Wanted.of(**filters))

@@ -1,12 +1,31 @@
 """The names of everything in Redis. Braces mark the hash slot: all keys of one run share one."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 from zlib import crc32
 
+from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.run import RunStatus
 
 #: The consumer group that all workers are members of.
 WORKER_GROUP: Final = "workers"
+
+#: A run is found by so many of its tags: agents may give any number.
+FINDABLE_TAGS: Final = 20
+
+#: A tag of more bytes than that has no index.
+INDEXED_TAG_BYTES: Final = 200
+
+
+def findable_tags(tags: Iterable[str]) -> list[str]:
+    """The tags by which a run is found: the first of them, each once."""
+    return list(islice(dict.fromkeys(tags), FINDABLE_TAGS))
+
+
+def has_index(tag: str) -> bool:
+    """Whether there is an index of the runs with this tag. Without one, all runs are looked through."""
+    return len(tag.encode()) <= INDEXED_TAG_BYTES
 
 
 def partition_of(run_id: str, partitions: int) -> int:
@@ -83,3 +102,11 @@ class Keys:
     def index_node(self, node_id: str) -> str:
         """Finished runs that passed through a node by end time (ms)."""
         return f"{self.namespace}:index:node:{node_id}"
+
+    def index_tag(self, tag: str) -> str:
+        """Finished runs with a tag by end time (ms)."""
+        return f"{self.namespace}:index:tag:{tag}"
+
+    def index_attention(self, flag: AttentionFlag) -> str:
+        """Finished runs with an attention flag by end time (ms)."""
+        return f"{self.namespace}:index:attention:{flag}"

@@ -10,7 +10,7 @@ from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
 from runweaver.shared.errors import CorruptSummaryError
-from runweaver.shared.keys import Keys
+from runweaver.shared.keys import Keys, findable_tags, has_index
 from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores, execute
 from runweaver.shared.summary import RunSummary
@@ -29,6 +29,8 @@ def index_keys(keys: Keys, summary: RunSummary) -> list[str]:
         keys.index_status(summary.status),
         keys.index_goal_status(summary.goal_id, summary.status),
         *map(keys.index_node, summary.nodes),
+        *(keys.index_tag(tag) for tag in findable_tags(summary.tags) if has_index(tag)),
+        *map(keys.index_attention, sorted({attention.flag for attention in summary.attention})),
     ]
 
 
