@@ -11,6 +11,9 @@ from typing import Any, Final, NamedTuple
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from redis import Redis
 
+from runweaver.query.selection import Selection
+from runweaver.query.subscription import Subscription
+from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import CorruptSummaryError, InvalidArgumentError, InvalidCursorError
 from runweaver.shared.keys import Keys
@@ -148,6 +151,38 @@ class Summaries:
             return Page([summary for _, summary in found], None)
         place, _ = found[limit - 1]
         return Page([summary for _, summary in found[:limit]], _encode(place))
+
+    def subscribe(
+        self,
+        *,
+        after: str | None = None,
+        goal: str | None = None,
+        status: RunStatus | str | None = None,
+        attention: AttentionFlag | str | None = None,
+    ) -> Subscription:
+        """New summaries as they are written, also new revisions: an iterator that waits for the next one.
+
+            with summaries.subscribe(after=place) as subscription:
+                for summary in subscription:
+                    print(summary.narrative)
+                    place = subscription.place  # keep it, to go on from there another time
+
+        What was written while nobody listened comes first. Each revision comes once, as far as can be told (the last
+        10,000 are remembered): after a restart from a place that was not kept in time, it comes again. A revision that
+        a newer one has replaced, and a summary that has expired, are left out.
+
+        Args:
+            after: the `place` of an earlier subscription, or `BEGINNING` for all announcements that are kept; absent:
+                from now on.
+            goal: a goal id.
+            status: `completed`, `failed`, `cancelled` or `stuck`.
+            attention: a flag that the summary must have.
+
+        Raises:
+            InvalidArgumentError: there is no such place, status or flag.
+        """
+        wanted = Selection.of(goals=[goal], statuses=[status], attention=[attention])
+        return Subscription(self._url, self._keys, wanted, after)
 
     def _matching(self, wanted: _Filter, after: _Place | None, chunk: int) -> Iterator[tuple[_Place, RunSummary]]:
         for places in self._places(wanted, after, chunk):
