@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from runweaver.console.commands import dead_letters, finding, one_run, processes, status, watch
+from runweaver.console.commands import dead_letters, finding, one_run, processes, status, watch, webhooks
 from runweaver.console.logs import LogFormat, configure_logging
 from runweaver.console.terminal import TROUBLE, fail
 from runweaver.shared.errors import RunweaverError
@@ -19,6 +19,7 @@ app = typer.Typer(
 for module in (processes, finding, one_run, watch, status):
     app.add_typer(module.commands)
 app.add_typer(dead_letters.commands, name="dead-letters")
+app.add_typer(webhooks.commands, name="webhooks")
 
 
 def run() -> None:
