@@ -81,7 +81,7 @@ def test_a_screen_at_once(own_pipeline: Pipeline) -> None:
     own_pipeline.redis.delete(own_pipeline.keys.index_all)
     assert (0, "") == (shown.returncode, shown.stderr)
     assert re.search(r"^going +goal-a .* 1 +\[the-node\] Ask␛\[2J around", shown.stdout, re.MULTILINE)
-    assert re.search(r"^done +goal +failed +3\.0 s .*Run failed\.", shown.stdout, re.MULTILINE)
+    assert re.search(r"^done +goal +failed +3\.0 s .*Run completed", shown.stdout, re.MULTILINE)
 
 
 def test_a_terminal_shows_what_comes(own_pipeline: Pipeline) -> None:

@@ -1,6 +1,6 @@
 """Runs as workers leave them, and summaries written and announced as finalizers do it, without either."""
 
-from runweaver.shared import Keys, RunSummary, identity_of, parse_message
+from runweaver.shared import Keys, RunStatus, RunSummary, identity_of, parse_message
 from runweaver.worker.index import announce
 from tests.support.messages import Script, summary_of
 from tests.support.processes import Pipeline
@@ -11,8 +11,8 @@ KEPT = 100_000
 def summary(run_id: str, *, goal: str = "goal", status: str = "completed", revision: int = 1) -> RunSummary:
     """The summary of a small run."""
     script = Script(run_id)
-    messages = [script.started(goal), script.decision("d"), script.outcome("d"), script.ended(status)]
-    return summary_of(messages).model_copy(update={"revision": revision})
+    messages = [script.started(goal), script.decision("d"), script.outcome("d"), script.ended()]
+    return summary_of(messages).model_copy(update={"status": RunStatus(status), "revision": revision})
 
 
 def write(pipeline: Pipeline, written: RunSummary) -> None:

@@ -123,13 +123,15 @@ class HookSender:
         named = [each for _, each in announced if each is not None]
         raws: Any = self._client.mget([self._keys.summary(each.run_id) for each in named]) if named else []
         stored = dict(zip((each.place for each in named), raws, strict=True))
+        known = {*self._posted, *(each.event.webhook_id for each in self._in_hand.values())}
         for taken, each in announced:
             event = self._event(each, stored[taken.id]) if each is not None else None
             if taken.id in self._in_hand:
                 continue
-            if event is None or event.webhook_id in self._posted:
+            if event is None or event.webhook_id in known:
                 self._done.add(taken.id)
             else:
+                known.add(event.webhook_id)
                 self._in_hand[taken.id] = _Delivery(taken.id, event, taken.failures)
         self._taken = []
 
