@@ -67,7 +67,7 @@ def _letters(pipeline: Pipeline) -> list[dict[str, Any]]:
 def test_a_summary_is_posted_and_signed(own_pipeline: Pipeline, receiver: Receiver, hooks: Path) -> None:
     """Its JSON, with what kind of event it is and when it was; nothing is left to do on the server."""
     process = _start(own_pipeline, write_hooks(hooks, {"name": "a", "url": receiver.url}))
-    written = summary("run:1/a@b+c", goal="\n\N{SNOWMAN}")
+    written = summary("run:1/a@b+c", goal="g/2")
     tell(own_pipeline, written)
     wait_until(lambda: receiver.requests, what="a request")
 

@@ -26,11 +26,9 @@ def test_a_hook_is_read(tmp_path: Path) -> None:
     [hook] = load_hooks(write_hooks(tmp_path / "hooks.toml", {**_GOOD, **filters}))
 
     assert ("a", bytes(range(32)), 1) == (hook.name, hook.key, hook.parallel)
-    assert (frozenset({"x"}), frozenset({RunStatus.FAILED, RunStatus.STUCK})) == (
-        hook.wanted.goals,
-        hook.wanted.statuses,
-    )
-    assert frozenset({AttentionFlag.LOOP}) == hook.wanted.attention
+    assert {"x"} == hook.wanted.goals
+    assert {RunStatus.FAILED, RunStatus.STUCK} == hook.wanted.statuses
+    assert {AttentionFlag.LOOP} == hook.wanted.attention
 
 
 def test_a_secret_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
