@@ -13,7 +13,7 @@ fail() {
 file=$1
 shift
 users=$(cat "$(dirname "$0")/users.acl")
-for user in producer worker finalizer reader; do
+for user in producer worker finalizer reader webhooks; do
     variable=RUNWEAVER_$(echo "$user" | tr '[:lower:]' '[:upper:]')_PASSWORD
     eval "password=\${$variable:-}"
     case $password in

@@ -15,6 +15,7 @@ LASTING = {
     r"{namespace}:(active|due):\{\d+\}": "a run leaves when it is summarised",
     r"{namespace}:dead-letters:\{\d+\}": "capped, and trimmed by age",
     r"{namespace}:finished": "capped",
+    r"{namespace}:webhook-dead-letters": "capped, and trimmed by age",
     r"{namespace}:index:.+": "an entry goes with its summary",
     r"rq:queues": "the name of each queue, once",
     r"rq:queue:{namespace}-finalize": "waiting jobs: no more are added where there are many",

@@ -20,7 +20,7 @@ DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 
 #: The namespace that the file is written for.
 NAMESPACE: Final = "rw"
-USERS: Final = ("producer", "worker", "finalizer", "reader")
+USERS: Final = ("producer", "worker", "finalizer", "reader", "webhooks")
 #: May do everything. It is not in the file.
 ADMIN: Final = "admin"
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from runweaver.producer import ActiveRun, Producer
-from runweaver.query import Page, Runs, Summaries
+from runweaver.query import BEGINNING, Page, Runs, Subscription, Summaries
 from runweaver.shared import (
     Completeness,
     Decision,
@@ -104,6 +104,11 @@ def what_was_summarised() -> list[str]:
     cursor: str | None = page.next_cursor
     more: list[RunSummary] = summaries.list(status="failed", cursor=cursor).items
     told: list[str] = [each.narrative for each in more]
+    subscription: Subscription
+    with summaries.subscribe(after=BEGINNING, goal="goal", status="failed", attention="loop") as subscription:
+        told += [each.narrative for each in subscription]
+        place: str = subscription.place
+    told += [each.narrative for each in summaries.subscribe(after=place, status=RunStatus.STUCK).read(wait_s=2.5)]
     if summary is not None:
         rate: float = summary.success_rate
         completeness: Completeness = summary.completeness

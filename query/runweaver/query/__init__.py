@@ -23,11 +23,14 @@ from runweaver.query.many_runs.findings import (
     TrendPoint,
 )
 from runweaver.query.many_runs.rate import Rate
+from runweaver.query.open_runs import Look, OpenRun, OpenRuns
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
+from runweaver.query.subscription import BEGINNING, Subscription
 from runweaver.query.summaries import Batch, Page, Summaries
 
 __all__ = [
+    "BEGINNING",
     "Batch",
     "ChangeFinding",
     "ChangeKind",
@@ -42,8 +45,11 @@ __all__ = [
     "HabitFinding",
     "Insights",
     "IntentFinding",
+    "Look",
     "LossFinding",
     "NodeFinding",
+    "OpenRun",
+    "OpenRuns",
     "OptionFinding",
     "Page",
     "PairFinding",
@@ -52,6 +58,7 @@ __all__ = [
     "Rate",
     "Runs",
     "SignFinding",
+    "Subscription",
     "Summaries",
     "Trend",
     "TrendPoint",

@@ -10,9 +10,13 @@ from redis import Redis
 from runweaver.query.filters import Filters, Wanted
 from runweaver.query.places import as_cursor, from_cursor
 from runweaver.query.scan import MOST_AT_ONCE, Scan
+from runweaver.query.selection import Selection
+from runweaver.query.subscription import Subscription
+from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.keys import Keys
+from runweaver.shared.run import RunStatus
 from runweaver.shared.settings import ServerSettings
 from runweaver.shared.summary import RunSummary
 
@@ -142,6 +146,38 @@ class Summaries:
             InvalidArgumentError: as for `list`.
         """
         return self._scan(**filters).index()[1]
+
+    def subscribe(
+        self,
+        *,
+        after: str | None = None,
+        goal: str | None = None,
+        status: RunStatus | str | None = None,
+        attention: AttentionFlag | str | None = None,
+    ) -> Subscription:
+        """New summaries as they are written, also new revisions: an iterator that waits for the next one.
+
+            with summaries.subscribe(after=place) as subscription:
+                for summary in subscription:
+                    print(summary.narrative)
+                    place = subscription.place  # keep it, to go on from there another time
+
+        What was written while nobody listened comes first. Each revision comes once, as far as can be told (the last
+        10,000 are remembered): after a restart from a place that was not kept in time, it comes again. A revision that
+        a newer one has replaced, and a summary that has expired, are left out.
+
+        Args:
+            after: the `place` of an earlier subscription, or `BEGINNING` for all announcements that are kept; absent:
+                from now on.
+            goal: a goal id.
+            status: `completed`, `failed`, `cancelled` or `stuck`.
+            attention: a flag that the summary must have.
+
+        Raises:
+            InvalidArgumentError: there is no such place, status or flag.
+        """
+        wanted = Selection.of(goals=[goal], statuses=[status], attention=[attention])
+        return Subscription(self._url, self._keys, wanted, after)
 
     def _scan(self, **filters: Unpack[Filters]) -> Scan:
         return Scan(self._client, self._url, self._keys, Wanted.of(**filters))

@@ -15,6 +15,7 @@
     │   ├── CorruptSummaryError       where a summary should be
     │   └── CorruptFiguresError       where a run's figures should be
     ├── InvalidCursorError        a cursor that no list call handed out
+    ├── MissedSummariesError      a subscription was away for longer than announcements are kept
     └── MissingExtraError         an optional part is not installed
 
 The errors of the redis driver do not leave this library: the edge that talks to the server translates them.
@@ -99,6 +100,29 @@ class CorruptFiguresError(CorruptDataError):
 
 class InvalidCursorError(RunweaverError, ValueError):
     """A cursor that no list call handed out."""
+
+
+class MissedSummariesError(RunweaverError):
+    """A subscription was away for longer than announcements are kept: some may have gone by unheard.
+
+    `place` is where what is kept begins. The summaries themselves are still there, for `Summaries.list` to find; the
+    subscription goes on with what is kept when it is asked again:
+
+        while True:
+            try:
+                for summary in subscription:
+                    ...
+            except MissedSummariesError:
+                ...  # catch up with Summaries.list(since=...)
+    """
+
+    def __init__(self, detail: str, place: str) -> None:
+        super().__init__(detail, place)
+        self._detail = detail
+        self.place = place
+
+    def __str__(self) -> str:
+        return self._detail
 
 
 class MissingExtraError(RunweaverError):

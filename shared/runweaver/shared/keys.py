@@ -28,6 +28,11 @@ def has_index(tag: str) -> bool:
     return len(tag.encode()) <= INDEXED_TAG_BYTES
 
 
+def webhook_group(hook: str) -> str:
+    """The consumer group, on announcements, of all that post to this hook."""
+    return f"webhook:{hook}"
+
+
 def partition_of(run_id: str, partitions: int) -> int:
     """The partition whose `active` and `due` sets hold this run."""
     return crc32(run_id.encode()) % partitions
@@ -43,6 +48,8 @@ class Keys:
         self.partitions = f"{namespace}:partitions"
         #: A stream with one entry for each summary written.
         self.finished = f"{namespace}:finished"
+        #: The stream of summaries that a webhook's receiver did not take.
+        self.webhook_dead_letters = f"{namespace}:webhook-dead-letters"
         #: Held by the worker that sweeps.
         self.sweep_lock = f"{namespace}:sweep-lock"
 

@@ -148,6 +148,18 @@ class FinalizerSettings(StoringSettings, AttentionSettings):
     narrator: str | None = None
 
 
+class WebhookSettings(ServerSettings):
+    """For what posts summaries to URLs."""
+
+    #: The file that says where to.
+    webhooks: Path | None = None
+    #: About how many dead letters of webhooks are kept, and for how long.
+    dead_letters_kept: Many = 10_000
+    dead_letter_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 30 * _DAY_S
+    #: How long an announcement may lie with a process that does nothing before another takes it over.
+    claim_after_s: Seconds = 60.0
+
+
 def _told(problem: Any) -> str:
     variable = _ENVIRONMENT_PREFIX + "_".join(map(str, problem["loc"])).upper()
     return f"{variable}={problem['input']!r}: {problem['msg']}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from runweaver.shared.consumer_group import forget_dead
 from runweaver.shared.keys import WORKER_GROUP, Keys
 from runweaver.shared.log import get_logger
 
@@ -21,18 +22,6 @@ _BATCH_MESSAGES: Final = 4_000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _MOST_ENTRIES: Final = 250
 _FIRST_ENTRIES: Final = 2
-
-#: Takes the names of dead workers off the group, if nothing is pending under them: in one step, because a worker that
-#: is alive after all would lose what it reads in between.
-_FORGET_DEAD: Final = """
-for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
-    local facts = {}
-    for i = 1, #consumer, 2 do facts[consumer[i]] = consumer[i + 1] end
-    if facts.pending == 0 and facts.idle > tonumber(ARGV[2]) then
-        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], facts.name)
-    end
-end
-"""
 
 _log = get_logger(__name__)
 
@@ -162,7 +151,7 @@ class Consumer:
         """What dead workers left has been taken over: nothing is left of them but their names."""
         for partition in range(self._joined):
             stream = self._keys.messages(partition)
-            self._client.eval(_FORGET_DEAD, 1, stream, WORKER_GROUP, str(int(self._claim_after_s * 1000)))
+            forget_dead(self._client, stream, WORKER_GROUP, idle_s=self._claim_after_s)
 
     def _with_deliveries(self, partition: int, entries: list[Entry]) -> list[Entry]:
         if not entries:

@@ -1,13 +1,14 @@
 """`runweaver dead-letters`: messages that could not be accepted."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from runweaver.console.letters import All, LetterIds, checked_ids, report
 from runweaver.console.render import letter_facts, plain
 from runweaver.console.terminal import NOT_FOUND, AsJson, fail, out, print_json_line
 from runweaver.shared.connection import connect, server_errors
@@ -17,9 +18,6 @@ from runweaver.shared.settings import ServerSettings, WorkerSettings
 from runweaver.worker import DeadLetters, JobQueue, Merger, Replay
 
 commands = typer.Typer(no_args_is_help=True, help="Messages that could not be accepted.")
-
-LetterIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", show_default=False)]
-All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 @commands.command("list")
@@ -49,7 +47,7 @@ def list_dead_letters(
 @commands.command()
 def replay(ids: LetterIds = None, *, every: All = False, as_json: AsJson = False) -> None:
     """Merge messages into their runs after all, once what made them unacceptable is mended."""
-    chosen = _checked(ids, every=every)
+    chosen = checked_ids(ids, every=every)
     done: list[str] = []
     refused: dict[str, str] = {}
     with _replay() as (letters, replay_letter):
@@ -59,16 +57,16 @@ def replay(ids: LetterIds = None, *, every: All = False, as_json: AsJson = False
                 done.append(letter.id)
             else:
                 refused[letter.id] = reason
-    _report("replayed", done, refused, chosen, as_json=as_json)
+    report("replayed", done, refused, chosen, trouble="still cannot be accepted", as_json=as_json)
 
 
 @commands.command()
 def drop(ids: LetterIds = None, *, every: All = False, as_json: AsJson = False) -> None:
     """Forget messages for good."""
-    chosen = _checked(ids, every=every)
+    chosen = checked_ids(ids, every=every)
     with _dead_letters() as letters:
         done = [letter.id for letter in letters.find(chosen) if letters.drop(letter.id)]
-    _report("dropped", done, {}, chosen, as_json=as_json)
+    report("dropped", done, {}, chosen, trouble="", as_json=as_json)
 
 
 @commands.command("show")
@@ -101,24 +99,3 @@ def _replay() -> Iterator[tuple[DeadLetters, Replay]]:
         letters = DeadLetters(client, keys)
         merger = Merger(client, jobs, keys, settings, partitions=partitions)
         yield letters, Replay(letters, merger, max_message_bytes=settings.max_message_bytes)
-
-
-def _checked(ids: list[str] | None, *, every: bool) -> list[str] | None:
-    """The ids that were named; none for all there are."""
-    if bool(ids) == every:
-        raise typer.BadParameter("name the ids of dead letters, or say --all")
-    return ids
-
-
-def _report(what: str, done: list[str], refused: Mapping[str, str], asked: list[str] | None, *, as_json: bool) -> None:
-    """Say what was done. What was asked for and not done makes the command fail."""
-    if as_json:
-        print_json_line({what: done, "refused": dict(refused)} if what == "replayed" else {what: done})
-    else:
-        out.print(f"{len(done)} {what}", highlight=False)
-    missing = [letter_id for letter_id in asked or [] if letter_id not in done and letter_id not in refused]
-    if missing:
-        fail(f"no such dead letters: {', '.join(missing)}", NOT_FOUND)
-    if refused:
-        some = "; ".join(f"{letter_id}: {reason}" for letter_id, reason in list(refused.items())[:3])
-        fail(f"{len(refused)} still cannot be accepted: {some}", NOT_FOUND)
