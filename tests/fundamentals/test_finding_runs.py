@@ -112,13 +112,37 @@ def test_a_summary_that_expired_is_listed_no_more(own_pipeline: Pipeline) -> Non
     own_pipeline.start("worker")
     own_pipeline.start("finalizer", RUNWEAVER_SUMMARY_TTL_S="1")
     script = Script("run")
-    own_pipeline.send(script.started(), script.decision("d"), script.ended())
+    own_pipeline.send(script.started(tags=["nightly"]), script.decision("d"), script.ended())
     own_pipeline.summary("run")
 
     def index_keys() -> list[bytes]:
         return list(own_pipeline.redis.scan_iter(f"{own_pipeline.namespace}:index:*"))
 
-    assert 6 == len(index_keys())
+    # All, expiry, goal, status, both, node, tag, and attention: the decision is pending.
+    assert 8 == len(index_keys())
     assert Summaries(own_pipeline.url, namespace=own_pipeline.namespace).list().items
     wait_until(lambda: not index_keys(), what="the indexes are empty")
     assert own_pipeline.summaries.get("run") is None
+
+
+def test_a_text_is_found_in_what_a_run_wanted_and_met(own_pipeline: Pipeline) -> None:
+    """Its intents and errors, also those that its summary does not name."""
+    own_pipeline.start("worker")
+    own_pipeline.start("finalizer")
+    for number, intent in enumerate(["Weigh the parcel", "Label it"]):
+        script = Script(f"run-{number}")
+        own_pipeline.send(
+            script.started(),
+            script.decision("d", intent),
+            script.outcome("d"),
+            *(script.decision(f"e{n}", "Send it") for n in range(2)),
+            *(script.outcome(f"e{n}", success=n == 1, error=None if n else f"Scale {number} broke") for n in range(2)),
+            script.ended(),
+        )
+        own_pipeline.summary(f"run-{number}")
+    own_pipeline.wait_until_idle()
+
+    assert [0] == _numbers(own_pipeline, grep="weigh THE")
+    assert [1] == _numbers(own_pipeline, grep="scale 1 broke")
+    assert [1, 0] == _numbers(own_pipeline, grep="send it")
+    assert [] == _numbers(own_pipeline, grep="sent it")

@@ -40,9 +40,10 @@ class Filters(TypedDict, total=False):
     since: datetime | None
     #: It ended before this time.
     until: datetime | None
-    #: This text, as it stands and in any case, in its narrative, its goal's description, its intents as far as they
-    #: are known, or a critical problem or a warning. It is no pattern: of a pattern that somebody else made up nobody
-    #: knows how long it takes.
+    #: This text, as it stands and in any case, in its narrative, its goal's description, an intent, an error, a
+    #: critical problem or a warning. Of intents and errors that differ only in numbers and ids, one is looked at, and
+    #: of long ones the first 200 characters. It is no pattern: of a pattern that somebody else made up nobody knows how
+    #: long it takes.
     grep: str | None
 
 
@@ -88,12 +89,12 @@ class Wanted:
             grep=grep.casefold() if grep is not None else None,
         )
 
-    def matches(self, summary: RunSummary, intents: Iterable[str] = ()) -> bool:
+    def matches(self, summary: RunSummary, texts: Iterable[str] = ()) -> bool:
         """Whether a run is what is looked for.
 
         Args:
             summary: what is known of it.
-            intents: what else there is of it to look for a text in.
+            texts: what else there is of it to look for a text in.
         """
         return (
             self.goal in (None, summary.goal_id)
@@ -105,7 +106,7 @@ class Wanted:
             and summary.tokens >= self.min_tokens
             and summary.duration_ms >= self.min_duration_ms
             and self.since_ms <= _milliseconds(summary.finished_at) < self.until_ms
-            and (self.grep is None or any(self.grep in text.casefold() for text in _texts(summary, intents)))
+            and (self.grep is None or any(self.grep in text.casefold() for text in _texts(summary, texts)))
         )
 
     def indexes(self, keys: Keys) -> list[str]:
@@ -126,12 +127,12 @@ class Wanted:
         return found or [keys.index_all]
 
 
-def _texts(summary: RunSummary, intents: Iterable[str]) -> Iterator[str]:
+def _texts(summary: RunSummary, texts: Iterable[str]) -> Iterator[str]:
     yield summary.narrative
     yield summary.goal_description
     yield from summary.critical_problems
     yield from summary.warnings
-    yield from intents
+    yield from texts
 
 
 def _has_problem(summary: RunSummary, severity: str) -> bool:

@@ -10,7 +10,8 @@ from redis import Redis
 from runweaver.query.filters import Wanted
 from runweaver.query.places import Place
 from runweaver.shared.connection import server_errors
-from runweaver.shared.errors import CorruptSummaryError
+from runweaver.shared.errors import CorruptFiguresError, CorruptSummaryError
+from runweaver.shared.figures import RunFigures
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_scores, execute
@@ -64,13 +65,13 @@ class Scan:
                 for (place, _), summary in zip(stored, _read(stored), strict=True)
                 if summary is not None
             ]
-            intents = self._intents([summary for _, summary in known])
+            texts = self._texts([summary for _, summary in known])
             yield Stretch(
                 places,
                 [
                     (place, summary)
-                    for (place, summary), its_intents in zip(known, intents, strict=True)
-                    if self._wanted.matches(summary, its_intents)
+                    for (place, summary), its_texts in zip(known, texts, strict=True)
+                    if self._wanted.matches(summary, its_texts)
                 ],
             )
 
@@ -115,9 +116,21 @@ class Scan:
         # What is none has expired since it was indexed.
         return [(place, raw) for place, raw in zip(places, raws, strict=True) if raw is not None]
 
-    def _intents(self, summaries: Sequence[RunSummary]) -> Sequence[Sequence[str]]:
-        """What is known of each run's intents: those of its key decisions."""
-        return [summary.key_decisions for summary in summaries]
+    def _texts(self, summaries: Sequence[RunSummary]) -> Sequence[Sequence[str]]:
+        """What these runs wanted and met, where a text is looked for; of runs without figures, as far as is known."""
+        if self._wanted.grep is None or not summaries:
+            return [()] * len(summaries)
+        with server_errors(self._url):
+            raws: Any = self._client.mget([self._keys.figures(summary.run_id) for summary in summaries])
+        return [_texts_of(summary, raw) for summary, raw in zip(summaries, raws, strict=True)]
+
+
+def _texts_of(summary: RunSummary, raw: bytes | None) -> Sequence[str]:
+    try:
+        return RunFigures.read(summary.run_id, raw).texts if raw is not None else summary.key_decisions
+    except CorruptFiguresError as error:
+        _log.warning("looking for text in the summary only", reason=str(error))
+        return summary.key_decisions
 
 
 def _read(stored: Sequence[tuple[Place, bytes]]) -> Sequence[RunSummary | None]:

@@ -9,7 +9,6 @@ the run: of what is very many, the first are kept, and the rest is counted.
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, Field, ValidationError
@@ -103,6 +102,11 @@ class RunFigures(BaseModel):
     failures: list[FailedChoice] = Field(default_factory=list)
     problems: list[ReportedProblem] = Field(default_factory=list)
     breakdown: Breakdown | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """What the run wanted, and the errors that it met; each once, those that are alike as the first of them."""
+        return list(dict.fromkeys([*(choice.intent for choice in self.choices), *(f.error for f in self.failures)]))
 
     @classmethod
     def from_run(cls, run: Run, summary: RunSummary) -> "RunFigures":
@@ -241,8 +245,3 @@ def _error_of(decision: Decision) -> str:
 def _cut(text: str | None) -> str:
     line = " ".join((text or "")[: 4 * MAX_TEXT].split())
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
-
-
-def intents_of(figures: Iterable[Choice]) -> list[str]:
-    """What the run wanted, each thing once."""
-    return list(dict.fromkeys(choice.intent for choice in figures))
