@@ -31,7 +31,13 @@ from runweaver.shared.run import (
     RunMetrics,
     RunStatus,
 )
-from runweaver.shared.settings import FinalizerSettings, ProducerSettings, ServerSettings, WorkerSettings
+from runweaver.shared.settings import (
+    FinalizerSettings,
+    ProducerSettings,
+    ServerSettings,
+    WebhookSettings,
+    WorkerSettings,
+)
 from runweaver.shared.summary import RunSummary
 
 __all__ = [
@@ -67,6 +73,7 @@ __all__ = [
     "ServerTooOldError",
     "ServerUnreachableError",
     "SettingsError",
+    "WebhookSettings",
     "WorkerSettings",
     "WritesRefusedError",
     "check_server",
