@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Pipeline
+from tests.support.waiting import wait_until
 
 _ROOT = Path(__file__).parents[2]
 _README = (_ROOT / "README.md").read_text()
@@ -25,6 +26,8 @@ def _commands() -> list[list[str]]:
 
 
 _AGENT, _BUILDER = _blocks("python")
+
+_RUN_UNTIL_STOPPED = ("worker", "finalizer", "watch")
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def test_the_five_lines_give_a_summary_that_the_builders_lines_read(pipeline: Pi
 
 @pytest.mark.parametrize(
     "command",
-    [words for words in _commands() if words[0] == "runweaver" and words[1] not in ("worker", "finalizer")],
+    [words for words in _commands() if words[0] == "runweaver" and words[1] not in _RUN_UNTIL_STOPPED],
     ids=" ".join,
 )
 def test_commands_that_read_work(pipeline: Pipeline, agent_run_id: str, command: list[str]) -> None:
@@ -88,6 +91,29 @@ def test_workers_and_finalizers_start_as_it_says(own_pipeline: Pipeline) -> None
 
     assert (["worker", "finalizer"], ["RUNWEAVER_REDIS_URL"]) == (roles, exported)
     assert [0, 0] == [own_pipeline.stop(process) for process in processes]
+
+
+def test_watching_tells_of_the_run(own_pipeline: Pipeline, tmp_path: Path) -> None:
+    """The README's agent reports while the README's command watches; what is no terminal gets a line."""
+    [command] = [words[1:] for words in _commands() if words[:2] == ["runweaver", "watch"]]
+    for role in ("worker", "finalizer"):
+        own_pipeline.start(role)
+    output = tmp_path / "output"
+    with output.open("wb") as stdout:
+        watcher = subprocess.Popen(
+            [sys.executable, "-m", "runweaver.console", *command], env=own_pipeline.environment, stdout=stdout
+        )
+    own_pipeline.processes.append(watcher)
+    wait_until(
+        lambda: any(client["name"] == "runweaver-subscription" for client in own_pipeline.redis.client_list()),
+        what="the watcher listening",
+    )
+    script = f"{_AGENT}\nproducer.close()"
+    subprocess.run([sys.executable, "-c", script], env=own_pipeline.environment, check=True, timeout=60)
+    wait_until(output.read_text, what="a line")
+
+    assert "  qualify-leads  completed  " in output.read_text()
+    assert 0 == own_pipeline.stop(watcher)
 
 
 def _make(*arguments: str) -> subprocess.CompletedProcess[str]:

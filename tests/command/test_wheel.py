@@ -91,8 +91,8 @@ def test_it_brings_no_other_package(names: set[str]) -> None:
 
 
 def test_it_brings_the_command_and_its_extra(wheel: Path, metadata: Message) -> None:
-    """The image installs the extra `console` of the wheel and runs the command `runweaver`."""
+    """The image installs the extras `console` and `webhooks` of the wheel, and runs the command `runweaver`."""
     with ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
         assert "runweaver = runweaver.console.__main__:main" in archive.read(name).decode()
-    assert "console" in metadata.get_all("Provides-Extra", [])
+    assert {"console", "webhooks"} <= set(metadata.get_all("Provides-Extra", []))

@@ -23,6 +23,7 @@ from runweaver.shared import (
     Problem,
     ProducerSettings,
     ServerSettings,
+    WebhookSettings,
     WorkerSettings,
 )
 from runweaver.shared.fields import utc_now
@@ -34,6 +35,7 @@ ROLES: Final[dict[str, type[ServerSettings]]] = {
     "producer": ProducerSettings,
     "worker": WorkerSettings,
     "finalizer": FinalizerSettings,
+    "webhooks": WebhookSettings,
 }
 COMMAND_LINE: Final = get_command(app)
 MESSAGES: Final[dict[str, type[BaseMessage]]] = {

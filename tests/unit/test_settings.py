@@ -12,10 +12,11 @@ from runweaver.shared.settings import (
     JobSettings,
     ProducerSettings,
     ServerSettings,
+    WebhookSettings,
     WorkerSettings,
 )
 
-ROLES = [ServerSettings, ProducerSettings, JobSettings, WorkerSettings, FinalizerSettings]
+ROLES = [ServerSettings, ProducerSettings, JobSettings, WorkerSettings, FinalizerSettings, WebhookSettings]
 
 
 @pytest.fixture(autouse=True)

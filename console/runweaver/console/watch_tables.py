@@ -97,7 +97,8 @@ def _of_run(each: OpenRun, look: Look) -> list[Text]:
 
 def _decisions(each: OpenRun) -> Text:
     if each.run is None:
-        return Text(f"({each.messages:,} messages)", style="dim")
+        # One that was not read yet will be in one of the next looks.
+        return Text(f"({each.messages:,} messages)" if each.messages else "…", style="dim")
     return Text(f"{each.run.metrics.total_decisions:,}")
 
 

@@ -34,7 +34,13 @@ from runweaver.shared.run import (
     RunMetrics,
     RunStatus,
 )
-from runweaver.shared.settings import FinalizerSettings, ProducerSettings, ServerSettings, WorkerSettings
+from runweaver.shared.settings import (
+    FinalizerSettings,
+    ProducerSettings,
+    ServerSettings,
+    WebhookSettings,
+    WorkerSettings,
+)
 from runweaver.shared.summary import RunSummary
 
 __all__ = [
@@ -75,6 +81,7 @@ __all__ = [
     "ServerTooOldError",
     "ServerUnreachableError",
     "SettingsError",
+    "WebhookSettings",
     "WorkerSettings",
     "WritesRefusedError",
     "attention_of",
