@@ -149,7 +149,7 @@ def entries(draw: st.DrawFn, *, max_size: int = 20) -> list[Entry]:
 
 
 # Of both: some that go either way, and some that fail nearly always.
-_RESULTS = [[None, True, False, False], [*[False] * 20, True], [*[False] * 20, None]]
+_RESULTS: list[list[bool | None]] = [[None, True, False, False], [*[False] * 20, True], [*[False] * 20, None]]
 _SPENT = st.sampled_from([0, 1, 5, 20_000, 70_000])
 
 

@@ -112,7 +112,7 @@ def test_the_attempt_that_matters_is_named_however_late_it_was(
     success: bool | None,  # noqa: FBT001
     chosen: str,
 ) -> None:
-    """Of thirty attempts, twenty are named: the first nineteen, and the one that worked, is open, or was another way."""
+    """Of thirty attempts, twenty are named: the first nineteen, and the one that worked, is open or differs."""
     raws = []
     for number in range(30):
         is_it = number == 28
