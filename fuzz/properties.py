@@ -27,7 +27,7 @@ from rq.serializers import JSONSerializer
 
 from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive
 from runweaver.console import cli
-from runweaver.console.render import decision_lines, summary_panel, summary_table
+from runweaver.console.render import decision_lines, evidence_lines, summary_panel, summary_table
 from runweaver.console.terminal import NOT_FOUND, TROUBLE
 from runweaver.producer import redact_secrets
 from runweaver.producer.encode import encode_body
@@ -154,6 +154,8 @@ def can_be_shown(summary: RunSummary, run: Run | None = None) -> None:
     out = Console(file=shown, width=120)
     out.print(summary_panel(summary))
     out.print(summary_table([summary], width=120))
+    for line in evidence_lines(summary):
+        out.print(line)
     for line in decision_lines(run) if run is not None else ():
         out.print(line)
     assert {"\n"}.issuperset(character for character in shown.getvalue() if is_control(character))

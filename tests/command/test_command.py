@@ -136,6 +136,25 @@ def test_show_as_json_is_the_summary_or_the_run(full: Pipeline) -> None:
     assert ("run-failed", "Try") == (run["id"], run["decisions"][0]["intent"])
 
 
+def test_show_tells_what_its_sentences_rest_on(full: Pipeline) -> None:
+    """For people with --evidence; programs have it in any case, with what needs attention."""
+    result = full.run("show", "run-failed", "--evidence")
+    summary = json.loads(full.run("show", "run-failed", "--json").stdout)
+
+    assert (0, True) == (result.returncode, "Failed on: Try\n    decisions d; node node\n" in result.stdout)
+    assert ["Run failed.", "Made 1 decisions: 0 succeeded, 1 failed.", "Critical issues: All is lost"] == [
+        each["sentence"] for each in summary["evidence"][:3]
+    ]
+    assert (["p"], []) == (summary["evidence"][2]["problem_ids"], summary["attention"])
+
+
+def test_a_running_run_is_held_to_the_thresholds_of_the_environment(full: Pipeline) -> None:
+    """The same variables that a finalizer reads."""
+    shown = full.run("show", "run-running", "--json", RUNWEAVER_ATTENTION_STEPS="0")
+
+    assert ["long"] == [each["flag"] for each in json.loads(shown.stdout)["attention"]]
+
+
 def test_show_of_a_running_run_shows_it_as_it_stands(full: Pipeline) -> None:
     """It has no revision yet."""
     summary = json.loads(full.run("show", "run-running", "--json").stdout)

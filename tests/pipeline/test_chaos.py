@@ -128,6 +128,25 @@ def test_the_verdict_notices_a_wrong_field(field: str) -> None:
     assert [f"summary.{field}"] == [each.what for each in verdict.differences]
 
 
+def test_the_verdict_bears_with_an_earlier_release() -> None:
+    """It writes neither evidence nor attention. What it does write has to be right, but for the order of failures."""
+    script = _script()
+    summary = summary_of(script.written)
+    written = summary.model_dump(exclude={"evidence", "attention"})
+    first_line = summary.narrative.partition("\n")[0]
+    right = RunSummary.model_validate({**written, "narrative": f"{first_line}\nSomething else failed first."})
+    wrong = RunSummary.model_validate({**written, "narrative": "Run failed."})
+    forgetful = summary.model_copy(update={"evidence": []})
+
+    verdicts = [Verdict() for _ in range(3)]
+    for verdict, one in zip(verdicts, (right, wrong, forgetful), strict=True):
+        verdict.judge_run("run", _sent(script), _stored(script), one)
+
+    assert [[], ["summary.narrative"], ["summary.evidence"]] == [
+        [difference.what for difference in verdict.differences] for verdict in verdicts
+    ]
+
+
 def test_the_verdict_notices_a_summary_that_is_not_there() -> None:
     """Its messages are lost to whoever reads summaries."""
     verdict, script = Verdict(), _script()

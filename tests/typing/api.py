@@ -7,9 +7,13 @@ from datetime import UTC, datetime
 from runweaver.producer import ActiveRun, Producer
 from runweaver.query import BEGINNING, Page, Runs, Subscription, Summaries
 from runweaver.shared import (
+    Attention,
+    AttentionFlag,
+    AttentionThresholds,
     Completeness,
     Decision,
     DecisionType,
+    Evidence,
     InvalidArgumentError,
     Option,
     Outcome,
@@ -21,8 +25,9 @@ from runweaver.shared import (
     RunSummary,
     RunweaverError,
     ServerError,
+    attention_of,
 )
-from runweaver.worker import DeadLetter, DeadLetters, Narrator, PlainNarrator
+from runweaver.worker import DeadLetter, DeadLetters, Narrator, PlainNarrator, Story, story_of
 
 
 def look_up() -> str:
@@ -138,6 +143,14 @@ class ShortNarrator:
         return f"{run.goal_id}: {run.status}"
 
 
+class CarefulNarrator:
+    """It says what its words rest on."""
+
+    def narrate(self, run: Run) -> Story:
+        failed = [decision for decision in run.decisions if decision.has_failed]
+        return Story.of_lines([[Evidence.of_run("So it was."), Evidence.of_decisions("These failed.", failed)]])
+
+
 class SilentNarrator:
     """This is none: it has another method."""
 
@@ -145,8 +158,17 @@ class SilentNarrator:
         return run.narrative
 
 
-NARRATORS: list[Narrator] = [ShortNarrator(), PlainNarrator()]
+NARRATORS: list[Narrator] = [ShortNarrator(), CarefulNarrator(), PlainNarrator()]
 NO_NARRATOR: Narrator = SilentNarrator()  # type: ignore[assignment]
+
+
+def what_needs_attention(run: Run) -> list[str]:
+    story: Story = story_of(run, CarefulNarrator())
+    summary: RunSummary = RunSummary.from_run(run, evidence=story.evidence, thresholds=AttentionThresholds(steps=5))
+    evidence: list[Evidence] = summary.evidence
+    found: list[Attention] = summary.attention + attention_of(run)
+    ids: list[str] = [name for each in evidence for name in each.decision_ids + each.problem_ids]
+    return ids + [each.reason for each in found if each.flag is AttentionFlag.LOOP and each.value > each.threshold]
 
 
 def what_was_set_aside(letters: DeadLetters) -> bool:

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
+from runweaver.shared.run import Run
 from runweaver.worker.consume import Entry
-from tests.unit.making import ENTRY_MS, RUN_ID, at
+from tests.support.messages import Script
+from tests.unit.making import ENTRY_MS, RUN_ID, at, fold_of
 
 _Strategy: TypeAlias = st.SearchStrategy[Any]
 
@@ -144,3 +146,40 @@ def entries(draw: st.DrawFn, *, max_size: int = 20) -> list[Entry]:
         draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)),
         draw(st.lists(st.integers(0, 2), min_size=1, max_size=4)),
     )
+
+
+# Of both: some that go either way, and some that fail nearly always.
+_RESULTS: list[list[bool | None]] = [[None, True, False, False], [*[False] * 20, True], [*[False] * 20, None]]
+_SPENT = st.sampled_from([0, 1, 5, 20_000, 70_000])
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    """Runs with retries, repeats, loops and long waits: many decisions about few things, with few ways to do each."""
+    script = Script(RUN_ID)
+    raws = [script.started()] if draw(st.booleans()) else []
+    # How much of a kind there is: with one node, one intent and one option, all are alike.
+    nodes, intents = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    options = st.sampled_from(draw(st.sampled_from(["a", "ab", "abc", "aaaaaaaaaaaaaaab"])))
+    results = st.sampled_from(draw(st.sampled_from(_RESULTS)))
+    step = st.tuples(st.integers(1, nodes), st.integers(1, intents), options, results, _SPENT, _SPENT)
+    for number, (node, intent, option, success, latency_ms, tokens) in enumerate(
+        draw(st.lists(step, min_size=draw(st.sampled_from([0, 0, 25])), max_size=50))
+    ):
+        name = f"d{number}"
+        raws.append(script.decision(name, f"Intent {intent}", f"node-{node}", chosen_option_id=option))
+        if success is not None:
+            told = {} if success or number % 2 else {"error": "Not\nfound"}
+            raws.append(script.outcome(name, success=success, latency_ms=latency_ms, tokens_used=tokens, **told))
+    severities = st.sampled_from(["critical", "warning", "minor"])
+    for number, severity in enumerate(draw(st.lists(severities, max_size=draw(st.sampled_from([3, 60]))))):
+        raws.append(script.problem(f"p{number}", severity, f"Odd {number}"))
+    for _ in range(draw(st.integers(0, 2))):
+        script.heartbeat()  # written, and lost
+    raws += [script.outcome(f"unheard-of-{number}") for number in range(draw(st.integers(0, 2)))]
+    raws += [script.write("heartbeat", sent_at=at(0), shed_bytes=9) for _ in range(draw(st.integers(0, 2)))]
+    end = draw(st.sampled_from(["completed", "failed", "cancelled", "stuck", None]))
+    if end is None or end == "stuck":
+        run = fold_of(*raws, script.left())
+        return run.as_stuck() if end else run
+    return fold_of(*raws, script.ended(end))

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from runweaver.shared.attention import AttentionThresholds
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.settings import (
+    AttentionSettings,
     FinalizerSettings,
     JobSettings,
     ProducerSettings,
@@ -76,6 +78,8 @@ def test_the_defaults() -> None:
         (FinalizerSettings, "summary_ttl_s", "60", 60),
         (FinalizerSettings, "archive_ttl_s", "60", 60),
         (FinalizerSettings, "narrator", "mine:Narrator", "mine:Narrator"),
+        (FinalizerSettings, "attention_retries", "0", 0),
+        (AttentionSettings, "attention_slow_s", "0.5", 0.5),
     ],
 )
 def test_variables_are_read(
@@ -107,6 +111,8 @@ def test_variables_are_read(
         (FinalizerSettings, "RUNWEAVER_SUMMARY_TTL_S", "99999999999", "less than or equal to 3153600000"),
         (FinalizerSettings, "RUNWEAVER_SUMMARY_TTL_S", "0", "greater than or equal to 1"),
         (FinalizerSettings, "RUNWEAVER_ARCHIVE_TTL_S", "1.5", "valid integer"),
+        (FinalizerSettings, "RUNWEAVER_ATTENTION_LOOP", "-1", "greater than or equal to 0"),
+        (AttentionSettings, "RUNWEAVER_ATTENTION_SLOW_S", "-1", "greater than or equal to 0"),
     ],
 )
 def test_a_wrong_variable_is_named(
@@ -174,3 +180,13 @@ def test_settings_do_not_change() -> None:
 
     with pytest.raises(ValidationError, match="frozen"):
         settings.settle_s = 1  # type: ignore[misc]
+
+
+def test_the_thresholds_of_attention_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by its variable, seconds as milliseconds; without any, they are the defaults."""
+    assert AttentionThresholds() == FinalizerSettings.load().thresholds == AttentionSettings.load().thresholds
+    names = ["RETRIES", "SLOW_S", "TOKENS", "LOOP", "STEPS", "MISSING", "PENDING"]
+    for number, name in enumerate(names, 1):
+        monkeypatch.setenv(f"RUNWEAVER_ATTENTION_{name}", str(number))
+
+    assert AttentionThresholds(1, 2_000, 3, 4, 5, 6, 7) == FinalizerSettings.load().thresholds

@@ -1,8 +1,12 @@
 """Summaries: what of a run a Builder reads first."""
 
+import json
+
 import pytest
 
+from runweaver.shared.attention import Attention, AttentionFlag
 from runweaver.shared.errors import CorruptSummaryError
+from runweaver.shared.evidence import Evidence
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 from tests.support.messages import Script
@@ -58,9 +62,19 @@ def test_a_summary_condenses_the_run(script: Script) -> None:
         latency_ms=120,
         nodes=["first", "second", "third"],
         completeness=run.completeness,
+        evidence=[Evidence.of_run("All told")],
+        attention=[
+            Attention(
+                flag=AttentionFlag.PENDING,
+                reason="2 decisions had no outcome at the end: [first] Three was the first.",
+                value=2,
+                threshold=0,
+                decision_ids=["f", "g"],
+            )
+        ],
     )
 
-    assert expected == RunSummary.from_run(run, revision=3)
+    assert expected == RunSummary.from_run(run, revision=3, evidence=[Evidence.of_run("All told")])
 
 
 @pytest.mark.parametrize(
@@ -177,3 +191,14 @@ def test_a_stored_summary_is_read(script: Script) -> None:
     summary = RunSummary.from_run(fold_of(script.started(), script.ended()))
 
     assert summary == RunSummary.read(RUN_ID, summary.model_dump_json().encode())
+
+
+def test_a_summary_of_an_earlier_release_is_read(script: Script) -> None:
+    """It says neither what its narrative rests on nor whether it needs attention, and is otherwise the same."""
+    summary = RunSummary.from_run(fold_of(script.started(), script.decision("d"), script.ended()))
+    fields = summary.model_dump(mode="json", exclude={"evidence", "attention"})
+
+    read = RunSummary.read(RUN_ID, json.dumps(fields))
+
+    assert summary.model_copy(update={"attention": []}) == read
+    assert {"evidence", "attention"}.isdisjoint(read.model_fields_set)

@@ -1,8 +1,9 @@
-"""Numbers as people say them."""
+"""Numbers and decisions as people say them."""
 
 import pytest
 
-from runweaver.shared.wording import spell_duration
+from runweaver.shared.decision import Decision, Option
+from runweaver.shared.wording import quote, spell_choice, spell_count, spell_duration, spell_place
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,23 @@ from runweaver.shared.wording import spell_duration
 def test_a_duration(milliseconds: int, expected: str) -> None:
     """In the two units that matter at its size."""
     assert expected == spell_duration(milliseconds)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, "0 steps"), (1, "1 step"), (12_000, "12,000 steps")])
+def test_a_count(count: int, expected: str) -> None:
+    """With the word for one or for many."""
+    assert expected == spell_count(count, "step")
+
+
+def test_a_decision() -> None:
+    """Where and what for, on one line; and what was chosen, if that is known."""
+    options = [Option(id="a", description="Go\nthere")]
+    decision = Decision(id="d", node_id="n", intent="Look \n around", options=options, chosen_option_id="a")
+
+    assert ("[n] Look around", "“Go there”") == (spell_place(decision), spell_choice(decision))
+    assert "unknown action" == spell_choice(decision.model_copy(update={"chosen_option_id": "b"}))
+
+
+def test_a_quote_is_one_line_of_bounded_length() -> None:
+    """120 characters at most, the last of which says that there is more."""
+    assert ("x" * 120, "x" * 119 + "…") == (quote("x" * 120), quote("x" * 121))

@@ -1,6 +1,6 @@
 """How summaries and runs look on a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -8,7 +8,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from runweaver.shared.attention import Attention
 from runweaver.shared.decision import Decision
+from runweaver.shared.evidence import Evidence
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
@@ -32,8 +34,14 @@ _STATUS_STYLES: Final = {
 }
 
 
+_ATTENTION_STYLE: Final = "bold yellow"
+
+
 def summary_table(summaries: Iterable[RunSummary], *, width: int) -> Table:
-    """One line a run; the less important columns only where the terminal is wide enough."""
+    """One line a run; the less important columns only where the terminal is wide enough.
+
+    A run that needs attention has an exclamation mark after its status.
+    """
     is_wide = width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True)
@@ -47,7 +55,8 @@ def summary_table(summaries: Iterable[RunSummary], *, width: int) -> Table:
         table.add_column("problems", justify="right")
     for summary in summaries:
         failed = f" ({summary.failed_decisions} ✗)" if summary.failed_decisions else ""
-        row: list[RenderableType] = [plain(summary.run_id), plain(summary.goal_id), status_text(summary.status)]
+        status = status_text(summary.status) + Text(" !" if summary.attention else "", style=_ATTENTION_STYLE)
+        row: list[RenderableType] = [plain(summary.run_id), plain(summary.goal_id), status]
         if is_wide:
             row.append(f"{summary.finished_at:%Y-%m-%d %H:%M:%S}")
         row += [spell_duration(summary.duration_ms), f"{summary.decision_count}{failed}"]
@@ -76,6 +85,8 @@ def summary_panel(summary: RunSummary) -> Panel:
     if summary.tags:
         facts.add_row("tags", plain(", ".join(summary.tags)))
     facts.add_row("complete", completeness_text(summary))
+    for title, attention in zip(["attention", *[""] * len(summary.attention)], summary.attention, strict=False):
+        facts.add_row(title, attention_text(attention))
     parts: list[RenderableType] = [facts, Text(), plain(summary.narrative)]
     for title, lines in (
         ("Key decisions", summary.key_decisions),
@@ -92,6 +103,31 @@ def summary_panel(summary: RunSummary) -> Panel:
         title_align="left",
         subtitle_align="right",
     )
+
+
+def evidence_lines(summary: RunSummary) -> Iterable[Text]:
+    """The narrative, sentence by sentence, each with what it rests on; then each flag with its threshold."""
+    if not summary.evidence:
+        yield Text(
+            "What the narrative rests on is not known: the agent told it, or another narrator, or an old release."
+        )
+    for each in summary.evidence:
+        yield plain(each.sentence)
+        yield plain(f"    {_grounds(each)}", style="dim")
+    for attention in summary.attention:
+        where = f"; {_ids('decisions', attention.decision_ids)}" if attention.decision_ids else ""
+        yield attention_text(attention)
+        yield plain(f"    {attention.value:,}, where {attention.threshold:,} would go unnoticed{where}", style="dim")
+
+
+def _grounds(evidence: Evidence) -> str:
+    named = [_ids("decisions", evidence.decision_ids), _ids("problems", evidence.problem_ids)]
+    node = f"node {evidence.node}" if evidence.node is not None else ""
+    return "; ".join(part for part in ("the whole run" if evidence.whole_run else "", *named, node) if part)
+
+
+def _ids(what: str, ids: Sequence[str]) -> str:
+    return f"{what} {', '.join(ids)}" if ids else ""
 
 
 def decision_lines(run: Run) -> Iterable[Text]:
@@ -135,6 +171,11 @@ def plain(text: str, style: str = "") -> Text:
 def status_text(status: RunStatus) -> Text:
     """A status in its colour."""
     return Text(status.value, style=_STATUS_STYLES[status])
+
+
+def attention_text(attention: Attention) -> Text:
+    """A flag in its colour, and what was found."""
+    return Text(attention.flag.value, style=_ATTENTION_STYLE) + plain(f": {attention.reason}")
 
 
 def completeness_text(summary: RunSummary) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from runweaver.console.live import live_summary
-from runweaver.console.render import decision_lines, summary_panel
+from runweaver.console.render import decision_lines, evidence_lines, summary_panel
 from runweaver.console.terminal import NOT_FOUND, AsJson, fail, out, print_json_line
 from runweaver.query import Runs, Summaries
 from runweaver.shared.errors import ArchiveExpiredError
@@ -20,6 +20,9 @@ def show(
     run_id: str,
     *,
     full: Annotated[bool, typer.Option("--full", help="Also every decision, with its options and reasons.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Also what each sentence of the narrative rests on.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a run: its summary, or with --full all of it. Runs that still go on are shown as they stand."""
@@ -39,6 +42,9 @@ def show(
         print_json_line(shown.model_dump_json(indent=2))
         return
     out.print(summary_panel(summary))
+    if evidence:
+        for line in evidence_lines(summary):
+            out.print(line)
     if full and run is not None:
         for line in decision_lines(run):
             out.print(line)
