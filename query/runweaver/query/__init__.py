@@ -1,6 +1,6 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
-from runweaver.query.filters import Filters
+from runweaver.query.filters import Filters, Wanted
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
 from runweaver.query.summaries import Batch, Page, Summaries
@@ -13,6 +13,7 @@ __all__ = [
     "PipelineStatus",
     "Runs",
     "Summaries",
+    "Wanted",
     "WorkerStatus",
     "read_status",
 ]
