@@ -165,7 +165,12 @@ def letter_facts(letter: DeadLetter) -> Table:
 
 def plain(text: str, style: str = "") -> Text:
     """What an agent reported, as it can be shown: what a terminal would obey (escape sequences) is shown instead."""
-    return Text(text.translate(_SHOWN_CONTROLS), style=style)
+    return Text(shown(text), style=style)
+
+
+def shown(text: str) -> str:
+    """The same as text."""
+    return text.translate(_SHOWN_CONTROLS)
 
 
 def status_text(status: RunStatus) -> Text:

@@ -1,6 +1,6 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
-from runweaver.query.filters import Filters
+from runweaver.query.filters import Filters, Wanted
 from runweaver.query.insights import Insights
 from runweaver.query.many_runs.findings import (
     ChangeFinding,
@@ -62,6 +62,7 @@ __all__ = [
     "Summaries",
     "Trend",
     "TrendPoint",
+    "Wanted",
     "WorkerStatus",
     "read_status",
 ]

@@ -59,9 +59,12 @@ class Runs:
 
         A run that cannot be read is left out, with a warning in the log.
         """
+        return list(islice((run for run in self.each_running() if goal in (None, run.goal_id)), limit))
+
+    def each_running(self) -> Iterator[Run]:
+        """All of them, in the same order, each read when it is asked for."""
         known = (run for run in map(self._get_readable, self._open_ids()) if run is not None)
-        matching = (run for run in known if run.status is RunStatus.RUNNING and goal in (None, run.goal_id))
-        return list(islice(matching, limit))
+        return (run for run in known if run.status is RunStatus.RUNNING)
 
     def _get_readable(self, run_id: str) -> Run | None:
         """For a list: a run that cannot be read must not hide the others."""
