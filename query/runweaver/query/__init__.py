@@ -1,5 +1,9 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
+from runweaver.query.compare import compare
+from runweaver.query.comparison import Comparison, Divergence
+from runweaver.query.explain import explain
+from runweaver.query.explanation import Explanation
 from runweaver.query.filters import Filters, Wanted
 from runweaver.query.insights import Insights
 from runweaver.query.many_runs.findings import (
@@ -23,20 +27,25 @@ from runweaver.query.many_runs.findings import (
     TrendPoint,
 )
 from runweaver.query.many_runs.rate import Rate
+from runweaver.query.nearest import nearest_success
 from runweaver.query.open_runs import Look, OpenRun, OpenRuns
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
 from runweaver.query.subscription import BEGINNING, Subscription
 from runweaver.query.summaries import Batch, Page, Summaries
+from runweaver.query.trace import TraceEntry, trace
 
 __all__ = [
     "BEGINNING",
     "Batch",
     "ChangeFinding",
     "ChangeKind",
+    "Comparison",
     "Difference",
     "Direction",
+    "Divergence",
     "ErrorFinding",
+    "Explanation",
     "Filters",
     "GoalContrast",
     "GoalFinding",
@@ -60,9 +69,14 @@ __all__ = [
     "SignFinding",
     "Subscription",
     "Summaries",
+    "TraceEntry",
     "Trend",
     "TrendPoint",
     "Wanted",
     "WorkerStatus",
+    "compare",
+    "explain",
+    "nearest_success",
     "read_status",
+    "trace",
 ]
