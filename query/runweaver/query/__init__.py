@@ -27,7 +27,6 @@ from runweaver.query.many_runs.findings import (
     TrendPoint,
 )
 from runweaver.query.many_runs.rate import Rate
-from runweaver.query.nearest import nearest_success
 from runweaver.query.open_runs import Look, OpenRun, OpenRuns
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
@@ -76,7 +75,6 @@ __all__ = [
     "WorkerStatus",
     "compare",
     "explain",
-    "nearest_success",
     "read_status",
     "trace",
 ]

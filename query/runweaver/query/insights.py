@@ -1,44 +1,47 @@
-"""Reads what many runs tell together."""
+"""Reads what runs tell: many together, or one by itself."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar
+from math import inf
+from typing import Any, Final, Self
 
 from redis import Redis
 
+from runweaver.query.explain import explain
+from runweaver.query.explanation import Explanation
+from runweaver.query.kept_figures import KeptFigures
 from runweaver.query.many_runs import digest
 from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import GoalInsights
 from runweaver.query.many_runs.suggestions import suggest
+from runweaver.query.nearest import figures_of, nearest
+from runweaver.query.places import Place
+from runweaver.query.runs import Runs
 from runweaver.shared.connection import connect, server_errors
-from runweaver.shared.errors import CorruptDataError, InvalidArgumentError
+from runweaver.shared.errors import ArchiveExpiredError, CorruptDataError, InvalidArgumentError, InvalidMessageError
 from runweaver.shared.fields import utc_now
-from runweaver.shared.figures import RunFigures
-from runweaver.shared.keys import Keys
-from runweaver.shared.log import get_logger
-from runweaver.shared.replies import as_scores
+from runweaver.shared.keys import Keys, has_index
+from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.settings import ServerSettings
-from runweaver.shared.summary import RunSummary
 
 #: No more runs than this are looked at, for one answer: the newest.
 MOST_RUNS: Final = 200_000
 DEFAULT_LIMIT: Final = 10
 
-_RUNS_AT_ONCE: Final = 1_000
-
-_Stored = TypeVar("_Stored", RunFigures, RunSummary)
-
-_log = get_logger(__name__)
+#: To find one that is like another.
+_MOST_CANDIDATES: Final = 10_000
+_MOST_TRIED: Final = 20
 
 
 class Insights:
-    """What many runs of one namespace tell together.
+    """What the runs of one namespace tell: many together, or one by itself.
 
         insights = Insights().get("qualify-leads", since=timedelta(days=7))
         for suggestion in insights.suggestions:
             print(suggestion.sentence, suggestion.because)
 
-    They are read from figures that were kept when the runs were summarised, not from the runs.
+    What many tell is read from figures that were kept when they were summarised, not from the runs.
 
     Every method raises `ServerError` where the server does not answer.
     """
@@ -49,6 +52,7 @@ class Insights:
         self._url = settings.redis_url
         self._keys = Keys(settings.namespace)
         self._client: Redis = connect(self._url, name="query")
+        self._runs = Runs(url, namespace=namespace)
 
     def get(
         self,
@@ -74,99 +78,104 @@ class Insights:
         Raises:
             InvalidArgumentError: the period or the limit makes no sense.
         """
-        end = until if until is not None else utc_now()
-        begin = end - since if isinstance(since, timedelta) else since
-        if begin is not None and begin >= end:
-            raise InvalidArgumentError(f"since: {begin.isoformat()} is not before {end.isoformat()}")
         if limit < 1:
             raise InvalidArgumentError(f"limit: {limit} is not a number above 0")
+        period = _Period.of(since, until)
         with server_errors(self._url):
-            reading = _Reading(self._client, self._keys, goal, tag)
-            places = reading.places(begin - (end - begin) if begin is not None else None, end)
-            boundary_ms = _milliseconds(begin) if begin is not None else _middle(places)
+            kept = KeptFigures(self._client, self._keys)
+            index = self._index(goal, tag)
+            places = kept.places(index, since_ms=period.before_ms, until_ms=period.until_ms, limit=MOST_RUNS + 1)
+            boundary_ms = period.since_ms if period.since is not None else _middle(places)
             older, newer, asked = Era(), Era(), Aggregate()
-            for figures in reading.figures(places):
+            for figures in kept.read(places[:MOST_RUNS]):
+                if tag is not None and tag not in figures.tags:
+                    continue
                 is_newer = figures.finished_at_ms >= boundary_ms
                 (newer if is_newer else older).add(figures)
-                if is_newer or begin is None:
+                if is_newer or period.since is None:
                     asked.add(figures)
+        first_ms, last_ms = period.span_ms(places)
         return GoalInsights(
             goal=goal,
             tag=tag,
-            since=begin,
-            until=end,
-            truncated=reading.truncated,
-            without_figures=reading.without_figures,
-            trend=digest.trend(asked, older.ended.rate, newer.ended.rate, *_span(begin, end, places)),
+            since=period.since,
+            until=period.until,
+            truncated=len(places) > MOST_RUNS,
+            without_figures=kept.absent,
+            trend=digest.trend(asked, older.ended.rate, newer.ended.rate, first_ms, last_ms),
             changes=digest.changes(older, newer, limit),
             **_of_all(asked, limit),
         )
 
+    def explain(self, run_id: str) -> Explanation | None:
+        """Why a run ended as it did, see `runweaver.query.explain`; none where nothing is known of it.
 
-class _Place(NamedTuple):
-    """A finished run in an index."""
-
-    run_id: str
-    ended_at_ms: float
-
-
-class _Reading:
-    """Reads figures, once."""
-
-    def __init__(self, client: Redis, keys: Keys, goal: str | None, tag: str | None) -> None:
-        self._client = client
-        self._keys = keys
-        self._index = keys.index_all if goal is None else keys.index_goal(goal)
-        self._tag = tag
-        self.truncated = False
-        self.without_figures = 0
-
-    def places(self, since: datetime | None, until: datetime) -> list[_Place]:
-        """Runs that ended within this time, the newest first.
-
-        All at once, and so as they stand at one moment: runs that are summarised meanwhile do not shift anything.
+        Raises:
+            ArchiveExpiredError, CorruptDataError, InvalidMessageError: as for `Runs.get`.
         """
-        rows = self._client.zrange(
-            self._index,
-            f"({_milliseconds(until)!r}",
-            "-inf" if since is None else repr(_milliseconds(since)),
-            desc=True,
-            byscore=True,
-            withscores=True,
-            offset=0,
-            num=MOST_RUNS + 1,
-        )
-        places = [_Place(run_id, score) for run_id, score in as_scores(rows)]
-        self.truncated = len(places) > MOST_RUNS
-        return places[:MOST_RUNS]
+        run = self._runs.get(run_id)
+        return explain(run) if run is not None else None
 
-    def figures(self, places: Sequence[_Place]) -> Iterator[RunFigures]:
-        """The figures of these runs, as far as they are kept and have the tag."""
-        for start in range(0, len(places), _RUNS_AT_ONCE):
-            run_ids = [place.run_id for place in places[start : start + _RUNS_AT_ONCE]]
-            for figures in self._some(run_ids):
-                if self._tag is None or self._tag in figures.tags:
-                    yield figures
+    def nearest_success(self, run: Run) -> Run | None:
+        """The completed run of the same goal that is most like this one; none where there is none to read.
 
-    def _some(self, run_ids: Sequence[str]) -> Iterator[RunFigures]:
-        raws: Any = self._client.mget([self._keys.figures(run_id) for run_id in run_ids])
-        found = dict(zip(run_ids, raws, strict=True))
-        yield from self._read(RunFigures.read, found)
-        if lacking := [run_id for run_id, raw in found.items() if raw is None]:
-            raws = self._client.mget([self._keys.summary(run_id) for run_id in lacking])
-            for summary in self._read(RunSummary.read, dict(zip(lacking, raws, strict=True))):
-                self.without_figures += 1
-                yield RunFigures.from_summary(summary)
+        It is found by the figures of the newest 10,000; how alike two runs are says `runweaver.query.nearest`.
+        """
+        with server_errors(self._url):
+            kept = KeptFigures(self._client, self._keys)
+            index = self._keys.index_goal_status(run.goal_id, RunStatus.COMPLETED)
+            places = kept.places(index, since_ms=-inf, until_ms=inf, limit=_MOST_CANDIDATES)
+            found = nearest(figures_of(run), kept.read(places), limit=_MOST_TRIED)
+        # Figures outlive archives: what is most alike may be there no more.
+        return next(filter(None, map(self._readable, found)), None)
 
-    def _read(self, read: Callable[[str, bytes], _Stored], found: Mapping[str, bytes | None]) -> Iterator[_Stored]:
-        """What of these is there. What cannot be read must not hide the others."""
-        for run_id, raw in found.items():
-            if raw is None:
-                continue
-            try:
-                yield read(run_id, raw)
-            except CorruptDataError as error:
-                _log.warning("leaving out a run", reason=str(error))
+    def _readable(self, run_id: str) -> Run | None:
+        try:
+            run = self._runs.get(run_id)
+        except (ArchiveExpiredError, CorruptDataError, InvalidMessageError):
+            return None
+        return run if run is not None and run.status is RunStatus.COMPLETED else None
+
+    def _index(self, goal: str | None, tag: str | None) -> str:
+        """One that holds all that are asked for."""
+        if goal is not None:
+            return self._keys.index_goal(goal)
+        return self._keys.index_tag(tag) if tag is not None and has_index(tag) else self._keys.index_all
+
+
+@dataclass(frozen=True)
+class _Period:
+    """What was asked for, and the time of the same length before it."""
+
+    since: datetime | None
+    until: datetime
+
+    @classmethod
+    def of(cls, since: datetime | timedelta | None, until: datetime | None) -> Self:
+        end = until if until is not None else utc_now()
+        begin = end - since if isinstance(since, timedelta) else since
+        if begin is not None and begin >= end:
+            raise InvalidArgumentError(f"since: {begin.isoformat()} is not before {end.isoformat()}")
+        return cls(begin, end)
+
+    @property
+    def since_ms(self) -> float:
+        return _milliseconds(self.since) if self.since is not None else -inf
+
+    @property
+    def until_ms(self) -> float:
+        return _milliseconds(self.until)
+
+    @property
+    def before_ms(self) -> float:
+        """When the time before it begins."""
+        return 2 * self.since_ms - self.until_ms
+
+    def span_ms(self, places: Sequence[Place]) -> tuple[int, int]:
+        """From when to when; where nobody said since when, from the first run to the last."""
+        if self.since is not None:
+            return int(self.since_ms), int(self.until_ms)
+        return (int(places[-1].score_ms), int(places[0].score_ms)) if places else (0, 0)
 
 
 def _of_all(aggregate: Aggregate, limit: int) -> dict[str, Any]:
@@ -192,15 +201,8 @@ def _of_all(aggregate: Aggregate, limit: int) -> dict[str, Any]:
     }
 
 
-def _span(begin: datetime | None, end: datetime, places: Sequence[_Place]) -> tuple[int, int]:
-    """From when to when (ms); where nobody said since when, from the first run to the last."""
-    if begin is not None or not places:
-        return int(_milliseconds(begin or end)), int(_milliseconds(end))
-    return int(places[-1].ended_at_ms), int(places[0].ended_at_ms)
-
-
-def _middle(places: Sequence[_Place]) -> float:
-    return (places[0].ended_at_ms + places[-1].ended_at_ms) / 2 if places else 0.0
+def _middle(places: Sequence[Place]) -> float:
+    return (places[0].score_ms + places[-1].score_ms) / 2 if places else 0.0
 
 
 def _milliseconds(moment: datetime) -> float:

@@ -7,7 +7,7 @@ import typer
 from runweaver.console.commands.one_run import full_run
 from runweaver.console.render_compare import comparison_lines, comparison_table
 from runweaver.console.terminal import NOT_FOUND, AsJson, fail, out, print_json_line, print_lines
-from runweaver.query import Runs, Summaries, compare, nearest_success
+from runweaver.query import Insights, compare
 from runweaver.shared.run import Run
 
 commands = typer.Typer()
@@ -36,7 +36,7 @@ def compare_command(
 
 
 def _nearest(run: Run) -> Run:
-    found = nearest_success(run, Summaries(), Runs())
+    found = Insights().nearest_success(run)
     if found is None:
         fail(
             f"no other run of the goal {run.goal_id!r} has completed: there is nothing to compare {run.id} with",
