@@ -83,6 +83,7 @@ class Report:
             ("lost", f"{verdict.lost:,}"),
             ("double-counted", f"{verdict.doubled:,}"),
             ("wrong summaries", f"{verdict.wrong:,}"),
+            ("wrong figures", f"{verdict.misfigured:,}"),
             ("wrong index entries", f"{verdict.misplaced:,}"),
             ("wrong dead letters", f"{verdict.misjudged:,}"),
             (

@@ -9,12 +9,13 @@ from runweaver.query import Summaries
 from runweaver.query.summaries import MOST
 from runweaver.shared import Keys, RunStatus, RunSummary
 from runweaver.shared.archive import StoredRun
+from runweaver.shared.figures import RunFigures
 from runweaver.shared.replies import as_entries, as_scores
 from runweaver.shared.settings import FinalizerSettings
 from runweaver.worker import DeadLetters
 from runweaver.worker.index import index_keys
 from tests.chaos.journal import Sent
-from tests.support.messages import summary_of, without_history
+from tests.support.messages import finished_run, summarised, summary_of, without_history
 from tests.support.processes import Pipeline
 
 _ABSENT: Final = "(absent)"
@@ -53,6 +54,8 @@ class Verdict:
     doubled: int = 0
     #: Summaries of which any field is wrong, or that are not there.
     wrong: int = 0
+    #: Figures that are wrong, or that are not there.
+    misfigured: int = 0
     #: Entries of indexes and announcements that lack or should not be there.
     misplaced: int = 0
     #: Garbage that was not set aside, and what was set aside and is none.
@@ -62,7 +65,7 @@ class Verdict:
     @property
     def is_clean(self) -> bool:
         """Whether all is as it should be."""
-        return not (self.lost or self.doubled or self.wrong or self.misplaced or self.misjudged)
+        return not (self.lost or self.doubled or self.wrong or self.misfigured or self.misplaced or self.misjudged)
 
     def judge_run(self, run_id: str, sent: Mapping[str, bytes], stored: StoredRun, summary: RunSummary | None) -> None:
         """Compare one run with what was sent for it.
@@ -86,6 +89,21 @@ class Verdict:
         self.doubled += max(len(extra), told - len(sent), decisions - expected.decision_count)
         self.wrong += bool(differences)
         self.differences += differences
+
+    def judge_figures(self, run_id: str, sent: Mapping[str, bytes], raw: bytes | None) -> None:
+        """Compare what a run adds to its goal's insights with what was sent for it.
+
+        Args:
+            run_id: which.
+            sent: its messages, each under its identity.
+            raw: what is kept as its figures.
+        """
+        run = finished_run(message.decode() for message in sent.values())
+        expected = RunFigures.from_run(run, summarised(run))
+        actual = RunFigures.read(run_id, raw) if raw is not None else None
+        if expected != actual:
+            self.misfigured += 1
+            self.differences.append(Difference(run_id, "figures", expected, actual or _ABSENT))
 
     def judge_places(self, what: str, expected: Mapping[Any, Any], actual: Mapping[Any, Any]) -> None:
         """Compare what stands at some place."""
@@ -114,6 +132,9 @@ def judge(pipeline: Pipeline, sent: Sent) -> Verdict:
         if summary is not None:
             summaries[run_id] = summary
         verdict.judge_run(run_id, messages, _stored(pipeline, run_id), summary)
+        if summary is not None and not _is_of_earlier_release(summary):
+            figures: Any = pipeline.redis.get(pipeline.keys.figures(run_id))
+            verdict.judge_figures(run_id, messages, figures)
     listed = Counter(_listed(pipeline.summaries))
     verdict.judge_places("list", dict.fromkeys(sent.runs, 1), listed)
     verdict.judge_places("indexes", _expected_indexes(pipeline.keys, summaries), _indexes(pipeline))
@@ -138,13 +159,17 @@ def _in_summary(run_id: str, expected: RunSummary, summary: RunSummary | None) -
         yield Difference(run_id, "summary", expected, _ABSENT)
         return
     wanted, found = dict(without_history(expected)), dict(without_history(summary))
-    if summary.model_fields_set.isdisjoint(_SINCE_EVIDENCE):
+    if _is_of_earlier_release(summary):
         # An earlier release wrote it, and told in another order what had failed.
         for told in (wanted, found):
             told |= {"narrative": told["narrative"].partition("\n")[0], **dict.fromkeys(_SINCE_EVIDENCE)}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name, _ABSENT) != found.get(name, _ABSENT):
             yield Difference(run_id, f"summary.{name}", wanted.get(name, _ABSENT), found.get(name, _ABSENT))
+
+
+def _is_of_earlier_release(summary: RunSummary) -> bool:
+    return summary.model_fields_set.isdisjoint(_SINCE_EVIDENCE)
 
 
 def _stored(pipeline: Pipeline, run_id: str) -> StoredRun:

@@ -8,11 +8,12 @@ import pytest
 
 from runweaver.shared import Keys, RunSummary
 from runweaver.shared.archive import Archive, StoredRun
+from runweaver.shared.figures import RunFigures
 from tests.chaos.driver import Plan, run_chaos
 from tests.chaos.releases import newest_tag, previous_release
 from tests.chaos.schedule import Kind, schedule
 from tests.chaos.verdict import Verdict
-from tests.support.messages import Script, summary_of
+from tests.support.messages import Script, finished_run, summarised, summary_of
 
 #: Asks again after two seconds for a run whose job was lost.
 HURRIED = "tests.chaos.hurried"
@@ -153,6 +154,24 @@ def test_the_verdict_notices_a_summary_that_is_not_there() -> None:
     verdict.judge_run("run", _sent(script), _stored(script), None)
 
     assert (len(script.written), 1) == (verdict.lost, verdict.wrong)
+
+
+def test_the_verdict_notices_wrong_figures() -> None:
+    """Those of a shorter run, and those that are not there."""
+    script, shorter = _script(), _script()
+    del shorter.written[3]
+
+    def told(script_: Script) -> bytes:
+        run = finished_run(script_.written)
+        return RunFigures.from_run(run, summarised(run)).model_dump_json().encode()
+
+    right, wrong, absent = Verdict(), Verdict(), Verdict()
+    right.judge_figures("run", _sent(script), told(script))
+    wrong.judge_figures("run", _sent(script), told(shorter))
+    absent.judge_figures("run", _sent(script), None)
+
+    assert [0, 1, 1] == [each.misfigured for each in (right, wrong, absent)]
+    assert [True, False, False] == [each.is_clean for each in (right, wrong, absent)]
 
 
 def test_the_verdict_notices_wrong_places() -> None:

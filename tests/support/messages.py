@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runweaver.shared import RunStatus, RunSummary, fold, identity_of, parse_message
+from runweaver.shared import Run, RunStatus, RunSummary, fold, identity_of, parse_message
 from runweaver.worker import story_of
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,13 +75,21 @@ class Script:
         return (self.begin + timedelta(seconds=len(self.written))).isoformat()
 
 
-def summary_of(messages: Iterable[str]) -> RunSummary:
-    """What the summary of a run with just these messages says. They need producers, and times of their own."""
+def finished_run(messages: Iterable[str]) -> Run:
+    """The finished run that just these messages tell of. They need producers, and times of their own."""
     parsed = [parse_message(message.encode()) for message in messages]
     run = fold({identity_of(each, partition=0, entry_id="0-0", position=0): each for each in parsed})
-    if run.status is RunStatus.RUNNING:
-        # A run without an end has a summary only when it has been silent for too long.
-        run = run.as_stuck()
+    # A run without an end is finished only when it has been silent for too long.
+    return run.as_stuck() if run.status is RunStatus.RUNNING else run
+
+
+def summary_of(messages: Iterable[str]) -> RunSummary:
+    """What the summary of such a run says."""
+    return summarised(finished_run(messages))
+
+
+def summarised(run: Run) -> RunSummary:
+    """What the summary of this run says."""
     story = story_of(run)
     run.narrative = story.text
     return RunSummary.from_run(run, evidence=story.evidence)
