@@ -120,6 +120,16 @@ def test_slow_outcomes(script: Script) -> None:
     assert _found(run, AttentionFlag.SLOW, slow_ms=9_000) is None
 
 
+def test_the_slowest_is_named_however_late_it_was(script: Script) -> None:
+    """Of thirty slow ones, twenty are named: the first nineteen, and the one that is told."""
+    raws = []
+    for number in range(30):
+        raws += [script.decision(f"d{number}"), script.outcome(f"d{number}", latency_ms=10 + (number == 28))]
+
+    expected = (11, [*(f"d{number}" for number in range(19)), "d28"])
+    assert expected == _worth(_found(fold_of(*raws, script.ended()), AttentionFlag.SLOW, slow_ms=1))
+
+
 def test_costly_runs(script: Script) -> None:
     """All tokens count, and the decision with the most of them is named."""
     raws = []

@@ -40,7 +40,9 @@ def test_nothing_that_an_agent_reports_is_obeyed_by_a_terminal() -> None:
 
 def _shown(*parts: RenderableType) -> str:
     shown = io.StringIO()
-    Console(file=shown, width=200).print(*parts)
+    out = Console(file=shown, width=200)
+    for part in parts:
+        out.print(part)
     return shown.getvalue()
 
 

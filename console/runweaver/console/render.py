@@ -109,7 +109,7 @@ def evidence_lines(summary: RunSummary) -> Iterable[Text]:
     """The narrative, sentence by sentence, each with what it rests on; then each flag with its threshold."""
     if not summary.evidence:
         yield Text(
-            "What the narrative rests on is not known: the agent told it, or another narrator, or an old release."
+            "What the narrative rests on is not known: it comes from the agent, another narrator or an old release."
         )
     for each in summary.evidence:
         yield plain(each.sentence)
