@@ -1,6 +1,7 @@
 """What a statement about a run rests on."""
 
 from collections.abc import Iterable, Sequence
+from operator import not_
 from typing import Final, Self
 
 from pydantic import Field
@@ -13,18 +14,21 @@ MOST_NAMED: Final = 20
 
 
 class Evidence(Schema):
-    """A sentence about a run, and where in the run it can be checked."""
+    """A sentence about a run, and where in the run it can be checked.
+
+    As JSON it has only what is there: a summary has many of them, and there are many summaries.
+    """
 
     sentence: str
     #: The decisions that it speaks of, in order of time, at most 20: where there are more, those on which it depends
     #: (the attempt that worked, say) and the first of the others.
-    decision_ids: list[str] = Field(default_factory=list)
+    decision_ids: list[str] = Field(default_factory=list, exclude_if=not_)
     #: The problems that it speaks of, in order of time; where there are more than 20, the first of them.
-    problem_ids: list[str] = Field(default_factory=list)
+    problem_ids: list[str] = Field(default_factory=list, exclude_if=not_)
     #: The node that it speaks of, where it speaks of one.
-    node: str | None = None
+    node: str | None = Field(default=None, exclude_if=not_)
     #: It rests on the run as a whole: its status, its counts, its times, what has arrived of it.
-    whole_run: bool = False
+    whole_run: bool = Field(default=False, exclude_if=not_)
 
     @classmethod
     def of_run(cls, sentence: str) -> Self:
