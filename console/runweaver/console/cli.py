@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from runweaver.console.commands import dead_letters, finding, one_run, processes, status
+from runweaver.console.commands import dead_letters, export, finding, one_run, processes, status
 from runweaver.console.logs import LogFormat, configure_logging
 from runweaver.console.terminal import TROUBLE, fail
 from runweaver.shared.errors import RunweaverError
@@ -16,7 +16,7 @@ app = typer.Typer(
     help="See what a fleet of agents decided, and what came of it. The server is RUNWEAVER_REDIS_URL "
     "(redis://localhost:6379/0 where that is not set).",
 )
-for module in (processes, finding, one_run, status):
+for module in (processes, finding, export, one_run, status):
     app.add_typer(module.commands)
 app.add_typer(dead_letters.commands, name="dead-letters")
 
