@@ -114,7 +114,7 @@ def what_was_summarised() -> list[str]:
 def what_was_found(now: datetime) -> list[str]:
     summaries = Summaries()
     filters: Filters = {"tag": "nightly", "attention": "loop", "severity": "critical", "min_tokens": 1_000}
-    page: Page = summaries.list(**filters, min_duration_ms=60_000, since=now, grep="budget", limit=5)
+    page: Page = summaries.list(min_duration_ms=60_000, since=now, grep="budget", until=None, limit=5)
     found: list[str] = [summary.run_id for summary in summaries.each(**filters)]
     batch: Batch
     for batch in summaries.batches(at_once=100, **filters):
