@@ -53,7 +53,7 @@ _ACTIONS: Final[dict[str, list[tuple[Any, ...]]]] = {
     "write an archive": [("SET", "rw:archive:{tried}", "", "EX", 1)],
     "delete a summary": [("DEL", "rw:summary:{tried}")],
     "write indexes": [("ZADD", "rw:index:node:tried", 1, "nobody"), ("ZREM", "rw:index:node:tried", "nobody")],
-    "list what is indexed": [("ZRANGE", "rw:index:all", 0, 0)],
+    "list what is indexed": [("ZRANGE", "rw:index:all", 0, 0), ("ZCARD", "rw:index:tag:nightly")],
     "announce a summary": [("XADD", "rw:finished", "*", "run_id", "nobody")],
     "read announcements": [("XRANGE", "rw:finished", "-", "+", "COUNT", 1)],
     "take announcements and acknowledge them": [

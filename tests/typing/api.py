@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from runweaver.producer import ActiveRun, Producer
-from runweaver.query import BEGINNING, Page, Runs, Subscription, Summaries
+from runweaver.query import BEGINNING, Batch, Filters, Page, Runs, Subscription, Summaries, Wanted
 from runweaver.shared import (
     Attention,
     AttentionFlag,
@@ -119,6 +119,23 @@ def what_was_summarised() -> list[str]:
         completeness: Completeness = summary.completeness
         told += summary.key_decisions + summary.critical_problems + [f"{rate:.0%}, {completeness.missing} missing"]
     return told
+
+
+def what_was_found(now: datetime) -> list[str]:
+    summaries = Summaries()
+    filters: Filters = {"tag": "nightly", "attention": "loop", "severity": "critical", "min_tokens": 1_000}
+    page: Page = summaries.list(min_duration_ms=60_000, since=now, grep="budget", until=None, limit=5)
+    found: list[str] = [summary.run_id for summary in summaries.each(**filters)]
+    batch: Batch
+    for batch in summaries.batches(at_once=100, **filters):
+        cursor: str = batch.cursor
+        found += [summary.run_id for summary in batch.items] + [cursor] * batch.looked_at
+    most: int = summaries.count_at_most(goal="goal")
+    wanted: Wanted = Wanted.of(**filters)
+    going_on: list[Run] = [run for run in Runs().each_running() if wanted.matches(RunSummary.from_run(run))]
+    summaries.list(colour="red")  # type: ignore[call-arg]
+    summaries.each(min_tokens="many")  # type: ignore[arg-type]
+    return found if most and page.items and going_on else []
 
 
 def what_ran() -> list[Decision]:
