@@ -98,7 +98,7 @@ def _trend(insights: GoalInsights) -> str:
 
 
 def _suggestion(suggestion: GoalSuggestion) -> RenderableType:
-    saves = "" if suggestion.saves is None else f" Could save {_runs(suggestion.saves)}."
+    saves = "" if suggestion.saves is None else f" Up to {_runs(suggestion.saves)}."
     return _item(suggestion.sentence, suggestion.because + saves, suggestion.run_ids)
 
 
