@@ -50,8 +50,8 @@ recordings have no times, so those are made up.
 Most runs were not lost by an error that the agent saw: 55 of 57 ended with no decision that failed for good, so what
 lost them has to be looked for by comparing them (below). Where something did fail, it was two tools, each with a
 handful of errors that come back on several tasks; and runs that met one of them seldom reached their goal, even where
-the agent got past it. Searching for flights is a sign of a task that is hard for this agent; handing over to a human, of
-one that it gets right.
+the agent got past it. Searching for flights is a sign of a task that is hard for this agent; handing over to a human,
+of one that it gets right.
 
 ## And the runs of one task?
 
