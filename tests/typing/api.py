@@ -5,7 +5,19 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from runweaver.producer import ActiveRun, Producer
-from runweaver.query import Page, Runs, Summaries
+from runweaver.query import (
+    Comparison,
+    Divergence,
+    Explanation,
+    Page,
+    Runs,
+    Summaries,
+    TraceEntry,
+    compare,
+    explain,
+    nearest_success,
+    trace,
+)
 from runweaver.shared import (
     Completeness,
     Decision,
@@ -124,6 +136,18 @@ def what_ran() -> list[Decision]:
     took: int = run.duration_ms + metrics.pending_decisions + len(problems) + len(outcomes)
     line: str = run.decisions[0].summary_for_builder()
     return run.decisions if took and chosen and line else []
+
+
+def why_it_ended_so(run: Run, other: Run) -> list[str]:
+    explanation: Explanation = explain(run)
+    told: list[str] = [cause.sentence for cause in explanation.causes if not explanation.is_unknown]
+    ids: list[str] = explanation.verdict.decision_ids + [link.decision_id for link in explanation.chain]
+    entries: list[TraceEntry] = list(trace(run, full=True))
+    near: Run | None = nearest_success(run, Summaries(), Runs())
+    comparison: Comparison = compare(run, near or other)
+    first: Divergence | None = comparison.first_divergence
+    changed: list[str] = [change.path for change in first.changed] if first is not None else []
+    return told + ids + changed + [entry.text for entry in entries]
 
 
 class ShortNarrator:

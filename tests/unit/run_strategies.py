@@ -119,9 +119,7 @@ def runs(draw: st.DrawFn, prefix: str = "d") -> Run:
             edges_traversed=draw(st.lists(st.sampled_from(["plan->act", "act->plan", "act->act"]), unique=True)),
         ),
         completeness=draw(
-            st.sampled_from(
-                [Completeness(), Completeness(missing=2, producers={"p": {"missing": 2, "dropped": 1}})]  # type: ignore[dict-item]
-            )
+            st.sampled_from([Completeness(), Completeness(missing=2, producers={"p": {"missing": 2, "dropped": 1}})])
         ),
         unmatched_outcomes=draw(st.lists(st.just("lost"), max_size=1)),
     )

@@ -1,6 +1,8 @@
 """What differs between two runs."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from tests.unit.making import RUN_ID, fold_of
 from tests.unit.run_strategies import runs
 
 
-def run_of(*steps: str, **changes: dict[str, object]) -> Run:
+def run_of(*steps: str, **changes: Mapping[str, Any]) -> Run:
     """A run with these intents, each step with an outcome; changed where it is said, by `decision` and `outcome`."""
     script = Script(RUN_ID)
     script.started()

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runweaver.console.render import plain
-from runweaver.query.explanation import Cause, Explanation, Suggestion
+from runweaver.query.explanation import Cause, CauseSource, Explanation, Suggestion
 from runweaver.query.telling import Result, Step, quote
 from runweaver.shared.evidence import Evidence
 
@@ -63,7 +63,8 @@ def _bullets(sentences: Sequence[tuple[Evidence, str]]) -> Table:
 
 
 def _with_source(evidence: Sequence[Cause | Suggestion]) -> list[tuple[Evidence, str]]:
-    return [(each, f"{each.source}: ") for each in evidence]
+    # What is unknown says so by itself.
+    return [(each, "" if each.source is CauseSource.UNKNOWN else f"{each.source}: ") for each in evidence]
 
 
 def _ids(evidence: Evidence) -> Text:
