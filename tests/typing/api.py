@@ -5,7 +5,23 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from runweaver.producer import ActiveRun, Producer
-from runweaver.query import BEGINNING, Batch, Filters, Page, Runs, Subscription, Summaries, Wanted
+from runweaver.query import (
+    BEGINNING,
+    Batch,
+    Comparison,
+    Divergence,
+    Explanation,
+    Filters,
+    Page,
+    Runs,
+    Subscription,
+    Summaries,
+    TraceEntry,
+    Wanted,
+    compare,
+    explain,
+    trace,
+)
 from runweaver.shared import (
     Attention,
     AttentionFlag,
@@ -151,6 +167,18 @@ def what_ran() -> list[Decision]:
     took: int = run.duration_ms + metrics.pending_decisions + len(problems) + len(outcomes)
     line: str = run.decisions[0].summary_for_builder()
     return run.decisions if took and chosen and line else []
+
+
+def why_it_ended_so(run: Run, other: Run) -> list[str]:
+    explanation: Explanation = explain(run)
+    told: list[str] = [cause.sentence for cause in explanation.causes if not explanation.is_unknown]
+    ids: list[str] = explanation.verdict.decision_ids + [link.decision_id for link in explanation.chain]
+    entries: list[TraceEntry] = list(trace(run, full=True))
+    near: Run | None = Insights().nearest_success(run)
+    comparison: Comparison = compare(run, near or other)
+    first: Divergence | None = comparison.first_divergence
+    changed: list[str] = [change.path for change in first.changed] if first is not None else []
+    return told + ids + changed + [entry.text for entry in entries]
 
 
 class ShortNarrator:

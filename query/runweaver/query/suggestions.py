@@ -28,7 +28,7 @@ def suggestions_for(run: Run, point: FailurePoint | None, causes: Sequence[Cause
 
 def _from_problems(run: Run, point: FailurePoint | None) -> Iterator[Suggestion]:
     first = {problem.id for problem in point.problems} if point is not None else set()
-    with_fix = [problem for problem in run.problems if problem.suggested_fix]
+    with_fix = [problem for problem in run.problems if (problem.suggested_fix or "").strip()]
     with_fix.sort(key=lambda problem: (problem.id not in first, GRAVITY[problem.severity]))
     for problem in with_fix[:_MOST_OF_A_SORT]:
         fix, reported = quote(problem.suggested_fix or ""), quote(problem.description)
