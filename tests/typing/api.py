@@ -12,6 +12,7 @@ from runweaver.query import (
     Divergence,
     Explanation,
     Filters,
+    Insights,
     Page,
     Runs,
     Subscription,
