@@ -95,6 +95,15 @@ def test_parameters_that_differ_are_named() -> None:
     ] == [(change.path, change.a, change.b) for change in divergence.changed]
 
 
+def test_the_order_of_parameters_makes_no_difference() -> None:
+    """JSON objects have none."""
+    one, other = {"to": "LAX", "seats": 1}, {"seats": 1, "to": "LAX"}
+
+    comparison = compare(run_of("Book", Book={"parameters": one}), run_of("Book", Book={"parameters": other}))
+
+    assert (1, 0, 0) == (comparison.same, comparison.reworded, comparison.divergences)
+
+
 def test_other_words_for_the_same_are_no_divergence() -> None:
     """No two conversations are alike. Another result is one, though."""
     one = {"parameters": {"text": "May I have your name, please?"}}

@@ -325,6 +325,29 @@ def test_what_a_call_was_given_out_of_nowhere_is_told(script: Script) -> None:
     )
 
 
+def test_nothing_is_said_to_come_out_of_nowhere_where_messages_are_missing(script: Script) -> None:
+    """It may have been told in one of them."""
+    attempt(script, "d1", "Search", success=True)
+    attempt(script, "d2", options=[option("a", action_params={"user": "mia_3668"})])
+    script.ended("failed")
+    whole = explain(fold_of(*script.written))
+    del script.written[2]
+    partial = explain(fold_of(*script.written))
+
+    told = "What it was called with stands in no earlier result, nor in the input: mia_3668."
+    assert (True, False) == (told in sentences(whole.observations), told in sentences(partial.observations))
+
+
+def test_of_several_results_that_hold_a_value_the_nearest_is_in_the_chain(script: Script) -> None:
+    """The others are further from what happened."""
+    for number in range(3):
+        script.decision(f"d{number}", f"Search {number}", "search")
+        script.outcome(f"d{number}", result="HAT-1")
+    attempt(script, "d3", options=[option("a", action_params={"flight": "HAT-1"})])
+
+    assert ["d2"] == [link.decision_id for link in explained(script).chain]
+
+
 @given(runs())
 def test_every_sentence_rests_on_something_that_is_there(run: Run) -> None:
     """Ids are ids of the run; where there are none, it is about the run as a whole. Nothing is endless."""

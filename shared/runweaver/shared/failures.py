@@ -4,10 +4,11 @@ Pure. A run that failed and one that completed are looked at in the same way; wh
 reader to say.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from runweaver.shared.decision import Decision, DecisionType
 from runweaver.shared.run import Problem, Run, RunStatus
@@ -122,7 +123,7 @@ def choice_of(decision: Decision) -> tuple[str, ...]:
     if chosen is None:
         # Nothing says what was done: it is like no other.
         return decision.node_id, "", decision.id, ""
-    return decision.node_id, chosen.id, chosen.description, repr(chosen.action_params)
+    return decision.node_id, chosen.id, chosen.description, _written(chosen.action_params)
 
 
 def was_judged_bad(decision: Decision) -> bool:
@@ -133,6 +134,13 @@ def was_judged_bad(decision: Decision) -> bool:
 def _point(kind: FailureKind, decision: Decision, run: Run) -> FailurePoint:
     problems = [problem for problem in run.problems if problem.decision_id == decision.id]
     return FailurePoint(kind, decision, sorted(problems, key=lambda problem: GRAVITY[problem.severity]))
+
+
+def _written(parameters: dict[str, Any]) -> str:
+    try:
+        return json.dumps(parameters, sort_keys=True, default=repr)
+    except (TypeError, ValueError):
+        return repr(parameters)  # no message has brought them: JSON has no such keys
 
 
 def _nearest(*places: int | None) -> int | None:
