@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from runweaver.query import Comparison, Divergence, compare
-from runweaver.query.comparison import DivergenceKind
+from runweaver.query.two_runs.comparison import DivergenceKind
 from runweaver.shared import Run
 from tests.support.messages import Script
 from tests.unit.making import RUN_ID, fold_of

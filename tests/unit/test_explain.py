@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from runweaver.query import Explanation, explain
-from runweaver.query.explanation import CauseSource, Relation, SuggestionSource
+from runweaver.query.one_run.explanation import CauseSource, Relation, SuggestionSource
 from runweaver.shared import Run, RunStatus
 from runweaver.shared.evidence import Evidence
 from runweaver.shared.failures import FailureKind, failures

@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from runweaver.console.render_compare import comparison_lines, comparison_table
 from runweaver.console.render_why import explanation_view
 from runweaver.query import compare, explain
-from runweaver.query.nearest import figures_of, nearest
+from runweaver.query.two_runs.nearest import figures_of, nearest
 from runweaver.shared import Run, RunStatus
 from tests.support.recordings import needs_recordings, recorded_runs
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from runweaver.query.nearest import Step, figures_of, nearest, similarity
+from runweaver.query.two_runs.nearest import Step, figures_of, nearest, similarity
 from runweaver.shared.figures import RunFigures
 from tests.support.messages import Script, finished_run
 

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from runweaver.console.render import plain, status_text
 from runweaver.console.render_why import step_text
-from runweaver.query.comparison import Comparison, Divergence, DivergenceKind, Side
-from runweaver.query.parameters import named
-from runweaver.query.telling import Step, counted, quote
+from runweaver.query.one_run.telling import Step, counted, quote
+from runweaver.query.two_runs.comparison import Comparison, Divergence, DivergenceKind, Side
+from runweaver.query.two_runs.parameters import named
 from runweaver.shared.wording import spell_duration
 
 _TITLES: Final = {

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from runweaver.console.render import plain
 from runweaver.console.render_why import one_line
-from runweaver.query.telling import quote
-from runweaver.query.trace import DecisionDetails, EntryKind, TraceEntry
+from runweaver.query.one_run.telling import quote
+from runweaver.query.one_run.trace import DecisionDetails, EntryKind, TraceEntry
 from runweaver.shared.decision import Option
 from runweaver.shared.wording import spell_duration
 

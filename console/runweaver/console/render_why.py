@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from runweaver.console.render import plain
-from runweaver.query.explanation import Cause, CauseSource, Explanation, Suggestion
-from runweaver.query.telling import Result, Step, quote
+from runweaver.query.one_run.explanation import Cause, CauseSource, Explanation, Suggestion
+from runweaver.query.one_run.telling import Result, Step, quote
 from runweaver.shared.evidence import Evidence
 
 #: So many ids are shown behind a sentence; `--json` has more.

@@ -8,16 +8,16 @@ from typing import Any, Final, Self
 
 from redis import Redis
 
-from runweaver.query.explain import explain
-from runweaver.query.explanation import Explanation
 from runweaver.query.kept_figures import KeptFigures
 from runweaver.query.many_runs import digest
 from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import GoalInsights
 from runweaver.query.many_runs.suggestions import suggest
-from runweaver.query.nearest import figures_of, nearest
+from runweaver.query.one_run.explain import explain
+from runweaver.query.one_run.explanation import Explanation
 from runweaver.query.places import Place
 from runweaver.query.runs import Runs
+from runweaver.query.two_runs.nearest import figures_of, nearest
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import ArchiveExpiredError, CorruptDataError, InvalidArgumentError, InvalidMessageError
 from runweaver.shared.fields import utc_now
@@ -108,7 +108,7 @@ class Insights:
         )
 
     def explain(self, run_id: str) -> Explanation | None:
-        """Why a run ended as it did, see `runweaver.query.explain`; none where nothing is known of it.
+        """Why a run ended as it did, see `runweaver.query.one_run.explain`; none where nothing is known of it.
 
         Raises:
             ArchiveExpiredError, CorruptDataError, InvalidMessageError: as for `Runs.get`.
@@ -119,7 +119,7 @@ class Insights:
     def nearest_success(self, run: Run) -> Run | None:
         """The completed run of the same goal that is most like this one; none where there is none to read.
 
-        It is found by the figures of the newest 10,000; how alike two runs are says `runweaver.query.nearest`.
+        It is found by the figures of the newest 10,000; how alike two runs are says `runweaver.query.two_runs.nearest`.
         """
         with server_errors(self._url):
             kept = KeptFigures(self._client, self._keys)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runweaver.query.chain import values_from_nowhere
-from runweaver.query.parameters import changed_parameters, named
-from runweaver.query.telling import choice, counted, judged_by, place, quote, said, told_by
+from runweaver.query.one_run.chain import values_from_nowhere
+from runweaver.query.one_run.telling import choice, counted, judged_by, place, quote, said, told_by
+from runweaver.query.two_runs.parameters import changed_parameters, named
 from runweaver.shared.decision import Decision
 from runweaver.shared.evidence import Evidence
 from runweaver.shared.failures import (

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from runweaver.query.causes import best_alternative
-from runweaver.query.explanation import Cause, CauseSource, Suggestion, SuggestionSource
-from runweaver.query.observations import loops_of, may_have_another_cause
-from runweaver.query.telling import counted, place, quote, quoted_option, said, told_by
+from runweaver.query.one_run.causes import best_alternative
+from runweaver.query.one_run.explanation import Cause, CauseSource, Suggestion, SuggestionSource
+from runweaver.query.one_run.observations import loops_of, may_have_another_cause
+from runweaver.query.one_run.telling import counted, place, quote, quoted_option, said, told_by
 from runweaver.shared.decision import Decision
 from runweaver.shared.failures import GRAVITY, FailurePoint
 from runweaver.shared.run import Problem, ProducerCompleteness, Run, RunStatus

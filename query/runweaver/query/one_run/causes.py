@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from runweaver.query.explanation import Cause, CauseSource
-from runweaver.query.telling import judged_by, place, quote, quoted_option, said, told_by
+from runweaver.query.one_run.explanation import Cause, CauseSource
+from runweaver.query.one_run.telling import judged_by, place, quote, quoted_option, said, told_by
 from runweaver.shared.decision import Decision, Option
 from runweaver.shared.failures import FailureKind, FailurePoint, choice_of, was_judged_bad
 from runweaver.shared.run import Problem, Run, RunStatus
