@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runweaver.query import align as module
+from runweaver.query.two_runs import align as module
 from runweaver.query.two_runs.align import StepKey, align
 
 _keys = st.lists(st.builds(StepKey, st.sampled_from("abc"), st.sampled_from("xy")), max_size=9)
