@@ -67,7 +67,7 @@ It says that it does not know, and where to look.
 
 {compare}
 
-The same tools in the same order; but the agent that failed booked another flight.
+Nearly the same steps; but the agent that failed booked another flight.
 
 {other}
 
