@@ -21,6 +21,7 @@ from runweaver.query.two_runs.nearest import figures_of, nearest
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import ArchiveExpiredError, CorruptDataError, InvalidArgumentError, InvalidMessageError
 from runweaver.shared.fields import utc_now
+from runweaver.shared.figures import MAX_TEXT
 from runweaver.shared.keys import Keys, has_index
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.settings import ServerSettings
@@ -88,7 +89,7 @@ class Insights:
             boundary_ms = period.since_ms if period.since is not None else _middle(places)
             older, newer, asked = Era(), Era(), Aggregate()
             for figures in kept.read(places[:MOST_RUNS]):
-                if tag is not None and tag not in figures.tags:
+                if tag is not None and tag[:MAX_TEXT] not in figures.tags:
                     continue
                 is_newer = figures.finished_at_ms >= boundary_ms
                 (newer if is_newer else older).add(figures)

@@ -5,7 +5,7 @@ reader to say.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -85,15 +85,19 @@ def failures(run: Run) -> Iterator[Failure]:
     return reversed(found)
 
 
-def failure_point(run: Run) -> FailurePoint | None:
+def failure_point(run: Run, failed: Iterable[Failure] | None = None) -> FailurePoint | None:
     """Where a run went wrong for good; none where nothing shows that it did.
 
     The first failure that was not made up for. Where there is none, the gravest problem that was not minor (of those
     that do not speak of a failure that was made up for); then, in a run that stopped without completing, the last
     decision without an outcome; then the first decision that was judged bad.
+
+    Args:
+        run: any.
+        failed: its `failures`, from whoever has them already.
     """
     made_up_for = set()
-    for failure in failures(run):
+    for failure in failures(run) if failed is None else failed:
         if failure.recovery is None:
             return _point(FailureKind.FAILED_DECISION, failure.decision, run)
         made_up_for.add(failure.decision.id)
