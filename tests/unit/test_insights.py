@@ -72,6 +72,25 @@ def test_what_lost_most_runs_is_to_be_mended_first() -> None:
     assert ("[node] Look: mend what “b” fails with: Rare", 1) == (second.sentence, second.saves)
 
 
+def test_intents_are_told_as_an_agent_told_them() -> None:
+    """Not with their numbers folded, although all of these are one thing."""
+    runs = [
+        _run(
+            "failed",
+            _choice(intent=f"Book for ${price}", ok=0, bad=1),
+            failures=[(0, "Sold out", 1, 0)],
+            breakdown=(FailureKind.FAILED_DECISION, 0, "Sold out"),
+        )
+        for price in (300, 400)
+    ]
+
+    assert ("[node] Book for $300: mend what “a” fails with: Sold out", 2) == (
+        suggest(Aggregate(runs), 1)[0].sentence,
+        suggest(Aggregate(runs), 1)[0].saves,
+    )
+    assert ["Book for $300"] == [loss.intent for loss in digest.losses(Aggregate(runs), 10)]
+
+
 def test_another_way_is_suggested_where_it_is_clearly_better() -> None:
     """By the runs that began with it. It stands for what the worse way fails with."""
     worse = [_failing("No answer") for _ in range(20)]

@@ -30,7 +30,7 @@ def suggest(aggregate: Aggregate, limit: int) -> list[GoalSuggestion]:
     better = _better_ways(aggregate)
     found = list(better.values())
     lost = sorted(aggregate.breakdowns.items(), key=lambda item: (-item[1].examples.runs, item[0]))
-    found += [_mend(aggregate, key, tally) for key, tally in lost if _choice_of(key) not in better]
+    found += [_mend(aggregate, key, tally) for key, tally in lost if key.choice not in better]
     found += [_fix(fix, having) for fix, having in sorted(aggregate.fixes.items())]
     if aggregate.unexplained.examples.runs:
         found.append(_unexplained(aggregate.unexplained))
@@ -52,7 +52,7 @@ def _better_ways(aggregate: Aggregate) -> dict[ChoiceKey, GoalSuggestion]:
         things[key.node, key.intent].append((key, tally))
     lost_by: defaultdict[ChoiceKey, list[str]] = defaultdict(list)
     for breakdown, lost in aggregate.breakdowns.items():
-        lost_by[_choice_of(breakdown)] += lost.examples.run_ids
+        lost_by[breakdown.choice] += lost.examples.run_ids
     found = {}
     for ways in things.values():
         _, best = max(ways, key=lambda way: (way[1].first.rate.low, way[0]))
@@ -91,12 +91,12 @@ def _mend_error(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str
     tally = aggregate.errors.get(ErrorKey(key.node, key.option, key.error))
     if tally is not None:
         because += f" It came {_times(tally.count)}; later in the run it was made up for {_times(tally.recovered)}."
-    return f"[{key.node}] {key.intent}: mend what “{key.option}” fails with{error}", because
+    return f"[{key.node}] {aggregate.told(key.choice)}: mend what “{key.option}” fails with{error}", because
 
 
-def _mend_silence(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
+def _mend_silence(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
     return (
-        f"[{key.node}] {key.intent}: give “{key.option}” a time limit, and let the agent report what came of it.",
+        f"[{key.node}] {aggregate.told(key.choice)}: give “{key.option}” a time limit, and let the agent report what came of it.",
         f"{_runs(runs)} lost while nobody knew the result, and nothing else had failed for good.",
     )
 
@@ -108,9 +108,9 @@ def _find_cause(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[st
     )
 
 
-def _choose_better(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
+def _choose_better(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
     return (
-        f"[{key.node}] {key.intent}: look why “{key.option}” was judged badly.",
+        f"[{key.node}] {aggregate.told(key.choice)}: look why “{key.option}” was judged badly.",
         f"{_runs(runs)} lost in which nothing failed for good, and this is the first decision that was judged badly.",
     )
 
@@ -170,10 +170,6 @@ def _unexplained(lost: LostTally) -> GoalSuggestion:
         because=f"{_runs(lost.examples.runs)} lost in which nothing shows why.",
         run_ids=lost.examples.run_ids,
     )
-
-
-def _choice_of(key: BreakdownKey) -> ChoiceKey:
-    return ChoiceKey(key.node, key.intent, key.option)
 
 
 def _runs(count: int) -> str:
