@@ -96,7 +96,10 @@ def _mend_error(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str
 
 def _mend_silence(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
     return (
-        f"[{key.node}] {aggregate.told(key.choice)}: give “{key.option}” a time limit, and let the agent report what came of it.",
+        (
+            f"[{key.node}] {aggregate.told(key.choice)}: give “{key.option}” a time limit, "
+            "and let the agent report what came of it."
+        ),
         f"{_runs(runs)} lost while nobody knew the result, and nothing else had failed for good.",
     )
 
