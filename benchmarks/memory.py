@@ -41,12 +41,13 @@ class _Taken:
     all: float
     archive: float
     summary: float
+    figures: float
     indexes: float
 
     def pairs(self, what: str) -> Iterator[tuple[str, Pair]]:
         yield f"{what}, all memory", Pair(self.all, self.json)
-        yield f"{what}, its keys", Pair(self.archive + self.summary + self.indexes, self.json)
-        for name in ("archive", "summary", "indexes"):
+        yield f"{what}, its keys", Pair(self.archive + self.summary + self.figures + self.indexes, self.json)
+        for name in ("archive", "summary", "figures", "indexes"):
             yield f"{what}, {name}", Pair(getattr(self, name), self.json)
 
 
@@ -86,6 +87,7 @@ def _finished(send: Send, runs: int) -> _Taken:
             all=(_used(site) - memory) / runs,
             archive=sum(_size(site, KEYS.archive(run_id)) for run_id in run_ids) / len(run_ids),
             summary=sum(_size(site, KEYS.summary(run_id)) for run_id in run_ids) / len(run_ids),
+            figures=sum(_size(site, KEYS.figures(run_id)) for run_id in run_ids) / len(run_ids),
             indexes=(_indexes(site) - indexes) / runs,
         )
 
@@ -166,7 +168,7 @@ def _kinds(what: str, bound: float | None = None) -> Iterator[Kind]:
     target = at_most(bound) if bound is not None else None
     yield Kind(f"{what}, all memory", "bytes/run", "its JSON", target)
     yield Kind(f"{what}, its keys", "bytes/run", "its JSON", target)
-    for name in ("archive", "summary", "indexes"):
+    for name in ("archive", "summary", "figures", "indexes"):
         yield Kind(f"{what}, {name}", "bytes/run", "its JSON")
 
 

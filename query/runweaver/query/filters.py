@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 from typing import Final, Self, TypedDict, TypeVar, Unpack, get_args
 
 from runweaver.shared.attention import AttentionFlag
@@ -59,8 +60,8 @@ class Wanted:
     severity: str | None = None
     min_tokens: int = 0
     min_duration_ms: int = 0
-    since_ms: float = float("-inf")
-    until_ms: float = float("inf")
+    since_ms: float = -inf
+    until_ms: float = inf
     #: Without case.
     grep: str | None = None
 
@@ -84,8 +85,8 @@ class Wanted:
             severity=_severity(filters.get("severity")),
             min_tokens=_least("min_tokens", filters.get("min_tokens")),
             min_duration_ms=_least("min_duration_ms", filters.get("min_duration_ms")),
-            since_ms=_milliseconds(since) if since is not None else float("-inf"),
-            until_ms=_milliseconds(until) if until is not None else float("inf"),
+            since_ms=_milliseconds(since) if since is not None else -inf,
+            until_ms=_milliseconds(until) if until is not None else inf,
             grep=grep.casefold() if grep is not None else None,
         )
 
@@ -105,9 +106,15 @@ class Wanted:
             and (self.severity is None or _has_problem(summary, self.severity))
             and summary.tokens >= self.min_tokens
             and summary.duration_ms >= self.min_duration_ms
-            and self.since_ms <= _milliseconds(summary.finished_at) < self.until_ms
+            and self._is_within(summary.finished_at)
             and (self.grep is None or any(self.grep in text.casefold() for text in _texts(summary, texts)))
         )
+
+    def _is_within(self, moment: datetime) -> bool:
+        # Where nobody asked, nothing is computed: a page has many runs.
+        if self.since_ms == -inf and self.until_ms == inf:
+            return True
+        return self.since_ms <= _milliseconds(moment) < self.until_ms
 
     def indexes(self, keys: Keys) -> list[str]:
         """The indexes each of which holds all runs that match."""
