@@ -23,10 +23,11 @@ def serve(
     try:
         from runweaver.console.mcp.serve import serve_http, serve_stdio  # noqa: PLC0415 - only with the extra
     except ModuleNotFoundError as error:
-        if error.name not in _BROUGHT_BY_THE_EXTRA:
+        package = (error.name or "").partition(".")[0]
+        if package not in _BROUGHT_BY_THE_EXTRA:
             raise
         raise MissingExtraError(
-            f"{error.name} is not installed: the server for LLMs needs pip install 'runweaver[mcp]'"
+            f"{package} is not installed: the server for LLMs needs pip install 'runweaver[mcp]'"
         ) from None
     settings = McpSettings.load()
     if http:

@@ -86,12 +86,12 @@ def fit(document: dict[str, Any], most: int = MOST_CHARACTERS, *, rows: str = ""
     Raises:
         InvalidArgumentError: that is not possible.
     """
-    room = most - (_MOST_TOLD + 1) * 2 * _LONGEST_PATH
     for longest_text, longest_list in _STEPS:
         trimming = _Trimming(longest_text, longest_list, rows)
         trimmed = trimming.trim(document, "")
-        if len(as_json(trimmed)) <= (room if trimming.cuts else most):
-            return trimmed, trimming.told()
+        cuts = trimming.told()
+        if len(as_json({**trimmed, "cut": cuts} if cuts else trimmed)) <= most:
+            return trimmed, cuts
     raise InvalidArgumentError(f"the answer would have more than {most:,} characters: ask for less at once")
 
 
