@@ -47,22 +47,35 @@ recordings have no times, so those are made up.
 
 {insights}
 
-Read from top to bottom: most runs were not lost by an error that the agent saw. Where something did fail, it was two
-tools, each with a handful of errors that come back on several tasks, and runs that met one of them seldom reached their
-goal, even where the agent found a way around it. Searching for flights is a sign of a task that is hard for this agent;
-handing over to a human, of one that it gets right.
+Most runs were not lost by an error that the agent saw: 55 of 57 ended with no decision that failed for good, so what
+lost them has to be looked for by comparing them (below). Where something did fail, it was two tools, each with a
+handful of errors that come back on several tasks; and runs that met one of them seldom reached their goal, even where
+the agent got past it. Searching for flights is a sign of a task that is hard for this agent; handing over to a human,
+of one that it gets right.
 
 ## And the runs of one task?
 
 {task}
 
-## Why did one run fail?
+## Why did a run fail in which nothing failed?
 
 {why}
+
+It says that it does not know, and where to look.
 
 ## What did the successful run do differently?
 
 {compare}
+
+Nearly the same steps; but the agent that failed booked another flight.
+
+{other}
+
+The agent that failed handed over to a human what the other one did by itself.
+
+## And where something did fail?
+
+{failed}
 """
 
 
@@ -90,8 +103,10 @@ def page(conversations: Sequence[Conversation]) -> str:
         return _PAGE.format(
             insights=_shown(url, "insights", "--tag", _TAG, "--until", "2026-01-02", "--limit", "6"),
             task=_shown(url, "insights", "task-13", "--until", "2026-01-02"),
-            why=_shown(url, "why", "task-8-trial-1"),
-            compare=_shown(url, "compare", "task-13-trial-0", "--nearest"),
+            why=_shown(url, "why", "task-6-trial-1"),
+            compare=_shown(url, "compare", "task-6-trial-1", "--nearest"),
+            other=_shown(url, "compare", "task-30-trial-0", "--nearest"),
+            failed=_shown(url, "why", "task-8-trial-1"),
         )
 
 

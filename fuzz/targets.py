@@ -92,6 +92,8 @@ def _summary(data: bytes) -> None:
 _WORDS: Final = (
     *("runs", "show", "status", "dead-letters", "list", "replay", "drop", "--goal", "--status", "--node", "--limit"),
     *("--cursor", "--json", "--full", "--all", "--log-level", "--log-format", "--help", "--", RUN_ID, "0:1-0", "-1"),
+    *("export", "--tag", "--attention", "--severity", "--min-tokens", "--min-duration", "--since", "--until", "--grep"),
+    *("--csv", "--resume", "loop", "critical", "2h", "7d", "2026-01-31"),
     *("failed", "running", "goal", "99999999999999999999", "debug", "json", "text", "run-2", "--limit=1", "0:1-1"),
 )
 

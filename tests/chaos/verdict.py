@@ -137,7 +137,13 @@ def judge(pipeline: Pipeline, sent: Sent) -> Verdict:
             verdict.judge_figures(run_id, messages, figures)
     listed = Counter(_listed(pipeline.summaries))
     verdict.judge_places("list", dict.fromkeys(sent.runs, 1), listed)
-    verdict.judge_places("indexes", _expected_indexes(pipeline.keys, summaries), _indexes(pipeline))
+    of_earlier = {run_id for run_id, summary in summaries.items() if _is_of_earlier_release(summary)}
+    found = {
+        (name, run_id): score
+        for (name, run_id), score in _indexes(pipeline).items()
+        if not (run_id in of_earlier and _is_new_index(pipeline.keys, name))
+    }
+    verdict.judge_places("indexes", _expected_indexes(pipeline.keys, summaries), found)
     if pipeline.redis.xlen(pipeline.keys.finished) < FinalizerSettings().finished_kept:
         revisions = {run_id: summary.revision for run_id, summary in summaries.items()}
         verdict.judge_places("announcements", revisions, _announced(pipeline))
@@ -193,7 +199,13 @@ def _expected_indexes(keys: Keys, summaries: Mapping[str, RunSummary]) -> dict[t
         (name, run_id): summary.finished_at.timestamp() * 1000
         for run_id, summary in summaries.items()
         for name in index_keys(keys, summary)
+        if not (_is_of_earlier_release(summary) and _is_new_index(keys, name))
     }
+
+
+def _is_new_index(keys: Keys, name: str) -> bool:
+    """Whether an earlier release knows nothing of this index: it neither adds to it nor removes from it."""
+    return name.startswith((keys.index_tag(""), f"{keys.namespace}:index:attention:"))
 
 
 def _indexes(pipeline: Pipeline) -> dict[tuple[str, str], float]:

@@ -374,7 +374,7 @@ def test_the_demo_ends_with_its_summaries_and_leaves_nothing_running() -> None:
     assert (0, "") == (result.returncode, result.stderr)
     assert 6 == sum(line.startswith("run-2") for line in result.stdout.splitlines())
     assert "Made" in result.stdout
-    assert "runweaver show" in result.stdout
+    assert "runweaver why" in result.stdout
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc to look at")

@@ -32,12 +32,13 @@ _RUN_UNTIL_STOPPED = ("worker", "finalizer", "watch")
 
 @pytest.fixture
 def agent_run_id(pipeline: Pipeline) -> str:
-    """The run that the README's agent makes."""
-    script = f"{_AGENT}\nproducer.close()\nprint(run.run_id)"
+    """The run that the README's agent makes. It has made one before, to compare it with."""
+    script = f"{_AGENT}\nproducer.close()\nprint(run.run_id)\n" * 2
     done = subprocess.run(
         [sys.executable, "-c", script], env=pipeline.environment, capture_output=True, text=True, check=True, timeout=60
     )
-    run_id = done.stdout.strip()
+    earlier, run_id = done.stdout.split()
+    pipeline.summary(earlier)
     pipeline.summary(run_id)
     return run_id
 
@@ -74,7 +75,7 @@ def test_commands_that_read_work(pipeline: Pipeline, agent_run_id: str, command:
     done = pipeline.run(*arguments)
 
     assert (0, "") == (done.returncode, done.stderr)
-    if arguments[0] in ("runs", "show"):
+    if arguments[0] in ("runs", "show", "compare"):
         assert agent_run_id in done.stdout
 
 

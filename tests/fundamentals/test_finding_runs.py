@@ -1,4 +1,4 @@
-"""Finished runs are found by goal, status, node and time, the newest first, page by page."""
+"""Finished runs are found by what they are and by what is told of them, the newest first, page by page."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,17 +17,24 @@ _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def found(server: Server) -> Iterator[Pipeline]:
-    """Twelve runs, one a minute: goals in turn a, b, c; every fourth failed; some through node `rare`."""
+    """Twelve runs, one a minute: goals in turn a, b, c; every fourth failed; some through node `rare`.
+
+    Each is tagged by the number of its minute, used a hundred times as many tokens and took twice as many seconds; the
+    last of each three met a problem.
+    """
     with Pipeline(server.url, "finding") as pipeline:
         pipeline.start("worker")
         pipeline.start("finalizer")
         for number in range(12):
             script = Script(f"run-{number:02}")
-            ended_at = (_NOON + timedelta(minutes=number)).isoformat()
+            ended_at = _NOON + timedelta(minutes=number)
+            started_at = (ended_at - timedelta(seconds=2 * number)).isoformat()
             pipeline.send(
-                script.started("abc"[number % 3]),
+                script.started("abc"[number % 3], started_at=started_at, tags=["all", f"minute-{number}"]),
                 script.decision("d", node_id="rare" if number % 5 == 0 else "usual"),
-                script.ended("failed" if number % 4 == 0 else "completed", ended_at=ended_at),
+                script.outcome("d", tokens_used=100 * number),
+                *([script.problem("p", "minor" if number == 2 else "warning", "A Storm")] if number % 3 == 2 else []),
+                script.ended("failed" if number % 4 == 0 else "completed", ended_at=ended_at.isoformat()),
             )
         for number in range(12):
             pipeline.summary(f"run-{number:02}")
@@ -53,6 +60,15 @@ def _numbers(pipeline: Pipeline, **filters: object) -> list[int]:
         ({"until": _NOON + timedelta(minutes=2)}, [1, 0]),
         ({"goal": "nobody's"}, []),
         ({"limit": 3}, [11, 10, 9]),
+        ({"tag": "minute-7"}, [7]),
+        ({"tag": "all", "status": "failed"}, [8, 4, 0]),
+        ({"severity": "warning"}, [11, 8, 5]),
+        ({"severity": "minor"}, [2]),
+        ({"min_tokens": 1_000}, [11, 10]),
+        ({"min_duration_ms": 20_000}, [11, 10]),
+        ({"grep": "storm"}, [11, 8, 5]),
+        ({"grep": "storm", "goal": "c", "status": "failed"}, [8]),
+        ({"attention": "missing"}, []),
     ],
     ids=str,
 )
@@ -61,7 +77,9 @@ def test_runs_are_found_by_what_they_are(found: Pipeline, filters: dict[str, obj
     assert expected == _numbers(found, **filters)
 
 
-@pytest.mark.parametrize("filters", [{}, {"node": "usual"}, {"until": _NOON + timedelta(minutes=9)}], ids=str)
+@pytest.mark.parametrize(
+    "filters", [{}, {"node": "usual"}, {"min_tokens": 300}, {"until": _NOON + timedelta(minutes=9)}], ids=str
+)
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_pages_follow_one_another(found: Pipeline, filters: dict[str, object], limit: int) -> None:
     """Together they give what one long page gives; the last one has no cursor."""
@@ -77,6 +95,16 @@ def test_pages_follow_one_another(found: Pipeline, filters: dict[str, object], l
             break
 
     assert whole == paged
+
+
+def test_all_of_them_can_be_gone_through(found: Pipeline) -> None:
+    """However many they are: they are read some at a time, and one can go on after each piece."""
+    failed = [summary.run_id for summary in found.summaries.each(status="failed")]
+    first = next(found.summaries.batches(status="failed", at_once=1))
+    rest = [summary.run_id for summary in found.summaries.each(status="failed", cursor=first.cursor)]
+
+    assert ["run-08", "run-04", "run-00"] == failed
+    assert (["run-08"], ["run-04", "run-00"]) == ([summary.run_id for summary in first.items], rest)
 
 
 def test_runs_that_end_in_the_same_instant_are_each_told_once(own_pipeline: Pipeline) -> None:

@@ -5,7 +5,24 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from runweaver.producer import ActiveRun, Producer
-from runweaver.query import BEGINNING, Page, Runs, Subscription, Summaries
+from runweaver.query import (
+    BEGINNING,
+    Batch,
+    Comparison,
+    Divergence,
+    Explanation,
+    Filters,
+    Insights,
+    Page,
+    Runs,
+    Subscription,
+    Summaries,
+    TraceEntry,
+    Wanted,
+    compare,
+    explain,
+    trace,
+)
 from runweaver.shared import (
     Attention,
     AttentionFlag,
@@ -121,6 +138,23 @@ def what_was_summarised() -> list[str]:
     return told
 
 
+def what_was_found(now: datetime) -> list[str]:
+    summaries = Summaries()
+    filters: Filters = {"tag": "nightly", "attention": "loop", "severity": "critical", "min_tokens": 1_000}
+    page: Page = summaries.list(min_duration_ms=60_000, since=now, grep="budget", until=None, limit=5)
+    found: list[str] = [summary.run_id for summary in summaries.each(**filters)]
+    batch: Batch
+    for batch in summaries.batches(at_once=100, **filters):
+        cursor: str = batch.cursor
+        found += [summary.run_id for summary in batch.items] + [cursor] * batch.looked_at
+    most: int = summaries.count_at_most(goal="goal")
+    wanted: Wanted = Wanted.of(**filters)
+    going_on: list[Run] = [run for run in Runs().each_running() if wanted.matches(RunSummary.from_run(run))]
+    summaries.list(colour="red")  # type: ignore[call-arg]
+    summaries.each(min_tokens="many")  # type: ignore[arg-type]
+    return found if most and page.items and going_on else []
+
+
 def what_ran() -> list[Decision]:
     runs = Runs()
     run: Run | None = runs.get("run-1")
@@ -134,6 +168,18 @@ def what_ran() -> list[Decision]:
     took: int = run.duration_ms + metrics.pending_decisions + len(problems) + len(outcomes)
     line: str = run.decisions[0].summary_for_builder()
     return run.decisions if took and chosen and line else []
+
+
+def why_it_ended_so(run: Run, other: Run) -> list[str]:
+    explanation: Explanation = explain(run)
+    told: list[str] = [cause.sentence for cause in explanation.causes if not explanation.is_unknown]
+    ids: list[str] = explanation.verdict.decision_ids + [link.decision_id for link in explanation.chain]
+    entries: list[TraceEntry] = list(trace(run, full=True))
+    near: Run | None = Insights().nearest_success(run)
+    comparison: Comparison = compare(run, near or other)
+    first: Divergence | None = comparison.first_divergence
+    changed: list[str] = [change.path for change in first.changed] if first is not None else []
+    return told + ids + changed + [entry.text for entry in entries]
 
 
 class ShortNarrator:

@@ -12,12 +12,12 @@ from runweaver.shared.figures import (
     MAX_CHOICES,
     MAX_FAILURES,
     MAX_PROBLEMS,
-    MAX_TAGS,
     MAX_TEXT,
     RunFigures,
     latency_of,
     latency_step,
 )
+from runweaver.shared.keys import FINDABLE_TAGS
 from tests.support.messages import Script
 from tests.unit.making import RUN_ID, fold_of
 
@@ -78,7 +78,7 @@ def test_a_huge_run_has_small_figures() -> None:
 
     assert (MAX_CHOICES, 400 - MAX_CHOICES) == (len(figures.choices), figures.other_decisions)
     kept = len(figures.failures), len(figures.problems), len(figures.tags)
-    assert (MAX_FAILURES, MAX_PROBLEMS, MAX_TAGS) == kept
+    assert (MAX_FAILURES, MAX_PROBLEMS, FINDABLE_TAGS) == kept
     texts = [text for choice in figures.choices for text in choice[:4]] + [f.error for f in figures.failures]
     assert MAX_TEXT == max(map(len, texts))
     assert len(figures.model_dump_json()) < 200_000

@@ -72,6 +72,25 @@ def test_what_lost_most_runs_is_to_be_mended_first() -> None:
     assert ("[node] Look: mend what “b” fails with: Rare", 1) == (second.sentence, second.saves)
 
 
+def test_intents_are_told_as_an_agent_told_them() -> None:
+    """Not with their numbers folded, although all of these are one thing."""
+    runs = [
+        _run(
+            "failed",
+            _choice(intent=f"Book for ${price}", ok=0, bad=1),
+            failures=[(0, "Sold out", 1, 0)],
+            breakdown=(FailureKind.FAILED_DECISION, 0, "Sold out"),
+        )
+        for price in (300, 400)
+    ]
+
+    assert ("[node] Book for $300: mend what “a” fails with: Sold out", 2) == (
+        suggest(Aggregate(runs), 1)[0].sentence,
+        suggest(Aggregate(runs), 1)[0].saves,
+    )
+    assert ["Book for $300"] == [loss.intent for loss in digest.losses(Aggregate(runs), 10)]
+
+
 def test_another_way_is_suggested_where_it_is_clearly_better() -> None:
     """By the runs that began with it. It stands for what the worse way fails with."""
     worse = [_failing("No answer") for _ in range(20)]
@@ -102,13 +121,13 @@ def test_a_way_that_is_only_tried_second_is_not_taken_for_better() -> None:
     ],
 )
 def test_each_way_to_lose_a_run_has_its_suggestion(kind: FailureKind, expected: str) -> None:
-    """Only where a decision failed or is pending can be told what it would save."""
+    """With how many runs it is about."""
     runs = [_run("stuck", _choice(ok=0), breakdown=(kind, 0, "Odd")), _run("completed", _choice())]
 
     suggestions = suggest(Aggregate(runs), 10)
 
     assert expected == suggestions[0].sentence
-    assert (1 if kind is FailureKind.PENDING_DECISION else None) == suggestions[0].saves
+    assert 1 == suggestions[0].saves
 
 
 def test_what_the_agents_suggest_is_passed_on() -> None:
@@ -251,3 +270,23 @@ def test_sections_are_cut() -> None:
 
     assert 3 == len(digest.errors(Aggregate(runs), 3)) == len(digest.losses(Aggregate(runs), 3))
     assert 2 == len(suggest(Aggregate(runs), 2))
+
+
+def test_a_pair_whose_errors_are_not_known_can_still_be_told() -> None:
+    """A run keeps no more than some of its errors."""
+    runs = [_run("completed", _choice("a", ok=0, bad=5), _choice("b", ok=20)) for _ in range(3)]
+
+    assert ["[node] Look at “a”: it fails far more often than the rest."] == _sentences(runs)
+
+
+def test_suggestions_come_in_the_order_of_what_they_save() -> None:
+    """Those of which that is not known come last."""
+    runs = [_run("completed", _choice("ask")) for _ in range(20)]
+    runs += [_failing("Odd", option="look") for _ in range(5)] + [_run("failed", _choice("look")) for _ in range(15)]
+
+    saves = [suggestion.saves for suggestion in suggest(Aggregate(runs), 10)]
+
+    assert sorted((each for each in saves if each is not None), reverse=True) == saves[: len(saves) - saves.count(None)]
+    # The better way stands for what the worse one fails with; 15 are lost without a reason.
+    assert [20, 20, 15] == saves[:3]
+    assert None in saves

@@ -70,9 +70,9 @@ def test_cuts_are_told() -> None:
     """Where something was cut, how much is left, and of how much; of many, the first."""
     fitted, cuts = fit({"a": {"b": ["x" * 10_000, "y"]}, "c": list(range(10_000))}, _MOST)
 
-    assert ["a.b[0]: the first 2,000 of 10,000 characters", "c: the first 100 of 10,000 entries"] == cuts
+    assert ["a.b[0]: the first 4,000 of 10,000 characters", "c: the first 200 of 10,000 entries"] == cuts
     assert fitted["a"]["b"][0].endswith("… [cut, 10,000 characters in all]")
-    assert list(range(100)) == fitted["c"]
+    assert list(range(200)) == fitted["c"]
     _, many = fit({str(number): "x" * 1_000 for number in range(12)}, _MOST)
     assert "and 4 more" == many[-1]
 

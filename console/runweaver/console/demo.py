@@ -14,11 +14,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from runweaver.console.demo_agents import DEMO_TAG
 from runweaver.console.fleet import Fleet, stop_all
 from runweaver.console.local_pipeline import local_pipeline
 from runweaver.console.render import summary_panel, summary_table
+from runweaver.console.render_insights import suggestion_parts
+from runweaver.query import Insights
 from runweaver.shared.connection import redact, server_errors
 from runweaver.shared.errors import RunweaverError
+from runweaver.shared.fields import utc_now
 from runweaver.shared.keys import Keys
 from runweaver.shared.replies import as_entries
 from runweaver.shared.run import RunStatus
@@ -29,11 +33,13 @@ _WORKERS: Final = 2
 _REFRESH_S: Final = 0.2
 _PATIENCE_S: Final = 60.0
 _SHOWN_RUNS: Final = 15
+_SHOWN_SUGGESTIONS: Final = 3
 
 
 def run_demo(out: Console, *, runs: int, agents: int) -> None:
     """Start everything, watch it, show what came of it, and leave nothing running."""
     settings = ServerSettings.load()
+    began_at = utc_now()
     try:
         with local_pipeline(settings, workers=_WORKERS, log_level="warning") as pipeline:
             where = redact(pipeline.url)
@@ -46,10 +52,13 @@ def run_demo(out: Console, *, runs: int, agents: int) -> None:
                         watch.look()
                         live.update(watch.table(), refresh=out.is_terminal)
                         pipeline.interruption.wait(_REFRESH_S)
+                insights = Insights(pipeline.url).get(tag=DEMO_TAG, since=began_at, limit=_SHOWN_SUGGESTIONS)
     except KeyboardInterrupt:
         out.print("Stopped; nothing is left running.", highlight=False)
         return
     _show(out, watch.summaries)
+    for part in suggestion_parts(insights):
+        out.print(part)
     _say_how_to_go_on(out, pipeline.url, watch.summaries[0].run_id, is_private=pipeline.is_private)
 
 
@@ -130,7 +139,7 @@ class _Watch:
             self._last = entry_id
             raw = self._client.get(self._keys.summary(fields[b"run_id"].decode()))
             summary = RunSummary.model_validate_json(raw) if raw else None
-            if summary is not None and "demo" in summary.tags:
+            if summary is not None and DEMO_TAG in summary.tags:
                 self._seen[summary.run_id] = summary
                 self._deadline = time.monotonic() + _PATIENCE_S
         if time.monotonic() > self._deadline:
@@ -175,5 +184,7 @@ def _say_how_to_go_on(out: Console, url: str, run_id: str, *, is_private: bool) 
     else:
         out.print(f"    export RUNWEAVER_REDIS_URL={redact(url)}", highlight=False)
     out.print("    runweaver runs --status failed", highlight=False)
-    out.print(f"    runweaver show {run_id} --full", highlight=False)
+    out.print(f"    runweaver why {run_id}", highlight=False)
+    out.print(f"    runweaver compare {run_id} --nearest", highlight=False)
+    out.print("    runweaver insights plan-trip", highlight=False)
     out.print("    runweaver status", highlight=False)

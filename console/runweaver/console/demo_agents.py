@@ -28,6 +28,9 @@ class _Step:
     tokens: int
 
 
+#: All runs of the demo have it.
+DEMO_TAG: Final = "demo"
+
 _GOALS: Final[dict[str, tuple[str, tuple[_Step, ...]]]] = {
     "qualify-leads": (
         "Qualify sales leads",
@@ -78,7 +81,7 @@ def main() -> None:
 def _one_run(producer: Producer, dice: random.Random) -> int:
     goal_id = dice.choice(list(_GOALS))
     description, steps = _GOALS[goal_id]
-    run = producer.start_run(goal_id, description, input_data={"case": dice.randrange(10_000)}, tags=["demo"])
+    run = producer.start_run(goal_id, description, input_data={"case": dice.randrange(10_000)}, tags=[DEMO_TAG])
     messages = 2
     for index, step in enumerate(steps):
         if index:

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from runweaver.console.render import plain, status_text
 from runweaver.console.render_why import step_text
-from runweaver.query.comparison import Comparison, Divergence, DivergenceKind, Side
-from runweaver.query.parameters import named
-from runweaver.query.telling import Step, counted, quote
+from runweaver.query.one_run.telling import Step, counted, quote
+from runweaver.query.two_runs.comparison import Comparison, Divergence, DivergenceKind, Side
+from runweaver.query.two_runs.parameters import named
 from runweaver.shared.wording import spell_duration
 
 _TITLES: Final = {
@@ -36,15 +36,15 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def comparison_lines(comparison: Comparison) -> Iterator[Text]:
+def comparison_lines(comparison: Comparison, *, width: int) -> Iterator[Text]:
     """How far they go together, and where they part."""
     yield Text(f"\n{_together(comparison)}")
     if comparison.first_divergence is None:
         yield Text("\nThey do not part anywhere.", style="bold")
         return
-    yield from _divergence_lines("First divergence", comparison.first_divergence)
+    yield from _divergence_lines("First divergence", comparison.first_divergence, width)
     for number, divergence in enumerate(comparison.later_divergences, start=2):
-        yield from _divergence_lines(f"Divergence {number}", divergence)
+        yield from _divergence_lines(f"Divergence {number}", divergence, width)
     more = comparison.divergences - 1 - len(comparison.later_divergences)
     if more:
         yield Text(f"\n{counted(more, 'more divergence')} after that.", style="dim")
@@ -57,23 +57,23 @@ def _together(comparison: Comparison) -> str:
     return f"{text}; {comparison.only_a:,} only in A, {comparison.only_b:,} only in B."
 
 
-def _divergence_lines(title: str, divergence: Divergence) -> Iterator[Text]:
+def _divergence_lines(title: str, divergence: Divergence, width: int) -> Iterator[Text]:
     yield Text(f"\n{title}: {_TITLES[divergence.kind]}", style="bold")
-    yield from _side_lines("A", divergence.a, divergence.a_count, divergence.a_next)
-    yield from _side_lines("B", divergence.b, divergence.b_count, divergence.b_next)
+    yield from _side_lines("A", divergence.a, divergence.a_count, divergence.a_next, width)
+    yield from _side_lines("B", divergence.b, divergence.b_count, divergence.b_next, width)
     if divergence.changed:
         yield plain(f"    A → B: {named(divergence.changed)}", "cyan")
 
 
-def _side_lines(side: str, steps: list[Step], count: int, following: Step | None) -> Iterator[Text]:
+def _side_lines(side: str, steps: list[Step], count: int, following: Step | None, width: int) -> Iterator[Text]:
     for step in steps:
-        yield Text(f"  {side} ") + step_text(step)
+        yield step_text(step, lead=f"  {side} ", width=width)
         if step.told:
-            yield plain(f"      {quote(step.told)}", "dim")
+            yield plain(f"      {quote(step.told, max(width - 6, 24))}", "dim")
     if count > len(steps):
         yield Text(f"  {side}   and {count - len(steps):,} more", style="dim")
     if not steps and following is not None:
-        yield Text(f"  {side} no such step; it went on with ", style="dim") + step_text(following)
+        yield step_text(following, lead=f"  {side} no such step; it went on with ", width=width)
     elif not steps:
         yield Text(f"  {side} no such step: it had ended", style="dim")
 

@@ -43,8 +43,8 @@ _MOST_GOALS_NAMED: Final = 4
 def insight_parts(insights: GoalInsights) -> Iterator[RenderableType]:
     """All sections that have something to tell, the most telling first."""
     yield _headline(insights)
+    yield from suggestion_parts(insights)
     sections: list[tuple[str, Iterable[RenderableType]]] = [
-        ("What to change first", map(_suggestion, insights.suggestions)),
         ("Where runs were lost", map(_loss, insights.losses)),
         ("Errors that keep coming", map(_error, insights.errors)),
         ("Far more failures than the rest", map(_pair, insights.pairs)),
@@ -57,10 +57,19 @@ def insight_parts(insights: GoalInsights) -> Iterator[RenderableType]:
         ("Goals", [_goals(insights)] if insights.goal is None and len(insights.goals) > 1 else []),
     ]
     for title, parts in sections:
-        shown = list(parts)
-        if shown:
-            yield Text(f"\n{title}", style="bold")
-            yield from shown
+        yield from _section(title, parts)
+
+
+def suggestion_parts(insights: GoalInsights) -> Iterator[RenderableType]:
+    """What to change, if anything."""
+    yield from _section("What to change first", map(_suggestion, insights.suggestions))
+
+
+def _section(title: str, parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    shown = list(parts)
+    if shown:
+        yield Text(f"\n{title}", style="bold")
+        yield from shown
 
 
 def _headline(insights: GoalInsights) -> RenderableType:
@@ -98,7 +107,7 @@ def _trend(insights: GoalInsights) -> str:
 
 
 def _suggestion(suggestion: GoalSuggestion) -> RenderableType:
-    saves = "" if suggestion.saves is None else f" Could save {_runs(suggestion.saves)}."
+    saves = "" if suggestion.saves is None else f" Up to {_runs(suggestion.saves)}."
     return _item(suggestion.sentence, suggestion.because + saves, suggestion.run_ids)
 
 

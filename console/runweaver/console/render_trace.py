@@ -8,8 +8,9 @@ from typing import Final
 from rich.text import Text
 
 from runweaver.console.render import plain
-from runweaver.query.telling import quote
-from runweaver.query.trace import DecisionDetails, EntryKind, TraceEntry
+from runweaver.console.render_why import one_line
+from runweaver.query.one_run.telling import quote
+from runweaver.query.one_run.trace import DecisionDetails, EntryKind, TraceEntry
 from runweaver.shared.decision import Option
 from runweaver.shared.wording import spell_duration
 
@@ -25,12 +26,12 @@ _MARKS: Final = {
 }
 
 
-def trace_lines(entries: Iterable[TraceEntry]) -> Iterator[Text]:
-    """The lines of a timeline. They come while it is read: a run may be long."""
+def trace_lines(entries: Iterable[TraceEntry], *, width: int) -> Iterator[Text]:
+    """The lines of a timeline, of so many characters. They come while it is read: a run may be long."""
     for node, group in groupby(_under_nodes(entries), key=itemgetter(0)):
         yield plain(f"[{node}]" if node is not None else "before the first decision", "bold")
         for entry, is_last in _with_last(entry for _, entry in group):
-            yield from _entry_lines(entry, is_last=is_last)
+            yield from _entry_lines(entry, is_last=is_last, width=width)
 
 
 def _under_nodes(entries: Iterable[TraceEntry]) -> Iterator[tuple[str | None, TraceEntry]]:
@@ -50,16 +51,14 @@ def _with_last(entries: Iterator[TraceEntry]) -> Iterator[tuple[TraceEntry, bool
     yield held, True
 
 
-def _entry_lines(entry: TraceEntry, *, is_last: bool) -> Iterator[Text]:
+def _entry_lines(entry: TraceEntry, *, is_last: bool, width: int) -> Iterator[Text]:
     mark, style = _MARKS[entry.mark]
     branch = Text("└─ " if is_last else "├─ ", style="dim")
     line = branch + Text(f"{_offset(entry.offset_ms)} ", style="dim") + Text(f"{mark} ", style=style)
     if entry.kind is EntryKind.PROBLEM:
         yield line + plain(f"{entry.mark} problem: {quote(entry.text)}", style) + plain(f"  {entry.id}", "dim")
         return
-    chosen = quote(entry.chosen) if entry.chosen is not None else "unknown action"
-    line += plain(f"{quote(entry.text)} → {chosen}") + plain(f"  {_spent(entry)}{entry.id}", "dim")
-    yield line
+    yield one_line(line, quote(entry.text), entry.chosen, f"  {_spent(entry)}{entry.id}", width=width)
     trunk = Text("     " if is_last else "│    ", style="dim")
     # With the details comes the whole of it.
     if entry.error and entry.details is None:
@@ -85,7 +84,7 @@ def _detail_lines(details: DecisionDetails, error: str | None) -> Iterator[tuple
 
 def _option(option: Option) -> str:
     parts = [f"{quote(option.id)}: {quote(option.description, _LONGEST_DETAIL)}"]
-    if "confidence" in option.model_fields_set:
+    if option.confidence != Option.model_fields["confidence"].default:
         parts.append(f"confidence {option.confidence:.2g}")
     parts += [f"+ {quote(pro)}" for pro in option.pros]
     parts += [f"− {quote(con)}" for con in option.cons]

@@ -1,9 +1,5 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
-from runweaver.query.compare import compare
-from runweaver.query.comparison import Comparison, Divergence
-from runweaver.query.explain import explain
-from runweaver.query.explanation import Explanation
 from runweaver.query.filters import Filters, Wanted
 from runweaver.query.insights import Insights
 from runweaver.query.many_runs.findings import (
@@ -27,12 +23,16 @@ from runweaver.query.many_runs.findings import (
     TrendPoint,
 )
 from runweaver.query.many_runs.rate import Rate
+from runweaver.query.one_run.explain import explain
+from runweaver.query.one_run.explanation import Explanation
+from runweaver.query.one_run.trace import TraceEntry, trace
 from runweaver.query.open_runs import Look, OpenRun, OpenRuns
 from runweaver.query.runs import Runs
 from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus, read_status
 from runweaver.query.subscription import BEGINNING, Subscription
 from runweaver.query.summaries import Batch, Page, Summaries
-from runweaver.query.trace import TraceEntry, trace
+from runweaver.query.two_runs.compare import compare
+from runweaver.query.two_runs.comparison import Comparison, Divergence
 
 __all__ = [
     "BEGINNING",

@@ -8,19 +8,20 @@ from typing import Any, Final, Self
 
 from redis import Redis
 
-from runweaver.query.explain import explain
-from runweaver.query.explanation import Explanation
 from runweaver.query.kept_figures import KeptFigures
 from runweaver.query.many_runs import digest
 from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import GoalInsights
 from runweaver.query.many_runs.suggestions import suggest
-from runweaver.query.nearest import figures_of, nearest
+from runweaver.query.one_run.explain import explain
+from runweaver.query.one_run.explanation import Explanation
 from runweaver.query.places import Place
 from runweaver.query.runs import Runs
+from runweaver.query.two_runs.nearest import figures_of, nearest
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import ArchiveExpiredError, CorruptDataError, InvalidArgumentError, InvalidMessageError
 from runweaver.shared.fields import utc_now
+from runweaver.shared.figures import MAX_TEXT
 from runweaver.shared.keys import Keys, has_index
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.settings import ServerSettings
@@ -88,7 +89,7 @@ class Insights:
             boundary_ms = period.since_ms if period.since is not None else _middle(places)
             older, newer, asked = Era(), Era(), Aggregate()
             for figures in kept.read(places[:MOST_RUNS]):
-                if tag is not None and tag not in figures.tags:
+                if tag is not None and tag[:MAX_TEXT] not in figures.tags:
                     continue
                 is_newer = figures.finished_at_ms >= boundary_ms
                 (newer if is_newer else older).add(figures)
@@ -108,7 +109,7 @@ class Insights:
         )
 
     def explain(self, run_id: str) -> Explanation | None:
-        """Why a run ended as it did, see `runweaver.query.explain`; none where nothing is known of it.
+        """Why a run ended as it did, see `runweaver.query.one_run.explain`; none where nothing is known of it.
 
         Raises:
             ArchiveExpiredError, CorruptDataError, InvalidMessageError: as for `Runs.get`.
@@ -119,7 +120,7 @@ class Insights:
     def nearest_success(self, run: Run) -> Run | None:
         """The completed run of the same goal that is most like this one; none where there is none to read.
 
-        It is found by the figures of the newest 10,000; how alike two runs are says `runweaver.query.nearest`.
+        It is found by the figures of the newest 10,000; how alike two runs are says `runweaver.query.two_runs.nearest`.
         """
         with server_errors(self._url):
             kept = KeptFigures(self._client, self._keys)

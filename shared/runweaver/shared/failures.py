@@ -4,10 +4,11 @@ Pure. A run that failed and one that completed are looked at in the same way; wh
 reader to say.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from runweaver.shared.decision import Decision, DecisionType
 from runweaver.shared.run import Problem, Run, RunStatus
@@ -84,15 +85,19 @@ def failures(run: Run) -> Iterator[Failure]:
     return reversed(found)
 
 
-def failure_point(run: Run) -> FailurePoint | None:
+def failure_point(run: Run, failed: Iterable[Failure] | None = None) -> FailurePoint | None:
     """Where a run went wrong for good; none where nothing shows that it did.
 
     The first failure that was not made up for. Where there is none, the gravest problem that was not minor (of those
     that do not speak of a failure that was made up for); then, in a run that stopped without completing, the last
     decision without an outcome; then the first decision that was judged bad.
+
+    Args:
+        run: any.
+        failed: its `failures`, from whoever has them already.
     """
     made_up_for = set()
-    for failure in failures(run):
+    for failure in failures(run) if failed is None else failed:
         if failure.recovery is None:
             return _point(FailureKind.FAILED_DECISION, failure.decision, run)
         made_up_for.add(failure.decision.id)
@@ -122,7 +127,7 @@ def choice_of(decision: Decision) -> tuple[str, ...]:
     if chosen is None:
         # Nothing says what was done: it is like no other.
         return decision.node_id, "", decision.id, ""
-    return decision.node_id, chosen.id, chosen.description, repr(chosen.action_params)
+    return decision.node_id, chosen.id, chosen.description, _written(chosen.action_params)
 
 
 def was_judged_bad(decision: Decision) -> bool:
@@ -133,6 +138,13 @@ def was_judged_bad(decision: Decision) -> bool:
 def _point(kind: FailureKind, decision: Decision, run: Run) -> FailurePoint:
     problems = [problem for problem in run.problems if problem.decision_id == decision.id]
     return FailurePoint(kind, decision, sorted(problems, key=lambda problem: GRAVITY[problem.severity]))
+
+
+def _written(parameters: dict[str, Any]) -> str:
+    try:
+        return json.dumps(parameters, sort_keys=True, default=repr)
+    except (TypeError, ValueError):
+        return repr(parameters)  # no message has brought them: JSON has no such keys
 
 
 def _nearest(*places: int | None) -> int | None:

@@ -9,6 +9,8 @@ the run: of what is very many, the first are kept, and the rest is counted.
 
 import math
 from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, Field, ValidationError
@@ -16,19 +18,22 @@ from pydantic import BaseModel, Field, ValidationError
 from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.decision import Decision
 from runweaver.shared.errors import CorruptFiguresError
-from runweaver.shared.failures import FailureKind, FailurePoint, failure_point, failures
+from runweaver.shared.failures import Failure, FailureKind, FailurePoint, failure_point, failures
 from runweaver.shared.gist import gist
+from runweaver.shared.keys import findable_tags
 from runweaver.shared.run import Run, RunStatus, Severity
 from runweaver.shared.summary import RunSummary
 
 MAX_CHOICES: Final = 200
 MAX_FAILURES: Final = 50
 MAX_PROBLEMS: Final = 20
-MAX_TAGS: Final = 20
 MAX_TEXT: Final = 200
 
 #: Latencies are counted in steps of 5 %, each as the step in the middle of which it lies: off by 2.5 % at most.
 LATENCY_STEP: Final = 1.05
+
+#: How many texts are remembered: they repeat.
+_REMEMBERED: Final = 8_192
 
 _LOG_STEP: Final = math.log(LATENCY_STEP)
 
@@ -112,12 +117,13 @@ class RunFigures(BaseModel):
     def from_run(cls, run: Run, summary: RunSummary) -> "RunFigures":
         """The figures of a run that is summarised so. Pure."""
         choices, place_of, other = _choices(run)
-        point = failure_point(run)
+        failed = list(failures(run))
+        point = failure_point(run, failed)
         return cls.model_construct(
             **_facts(summary),
             choices=choices,
             other_decisions=other,
-            failures=_failures(run, place_of),
+            failures=_failures(failed, place_of),
             problems=[
                 ReportedProblem(
                     problem.severity, *map(_cut, (problem.description, problem.root_cause, problem.suggested_fix))
@@ -165,7 +171,7 @@ def _facts(summary: RunSummary) -> dict[str, Any]:
         "duration_ms": summary.duration_ms,
         "tokens": summary.tokens,
         "decisions": summary.decision_count,
-        "tags": [_cut(tag) for tag in summary.tags[:MAX_TAGS]],
+        "tags": [tag[:MAX_TEXT] for tag in findable_tags(summary.tags)],
         "attention": [each.flag for each in summary.attention],
     }
 
@@ -214,11 +220,11 @@ def _choice(alike: list[Decision]) -> Choice:
     )
 
 
-def _failures(run: Run, place_of: dict[str, int]) -> list[FailedChoice]:
+def _failures(failed: Iterable[Failure], place_of: dict[str, int]) -> list[FailedChoice]:
     """Errors that are alike, counted together for each choice; the most frequent where they are very many."""
     counts: dict[tuple[int, str], list[int]] = {}
     errors: dict[tuple[int, str], str] = {}
-    for failure in failures(run):
+    for failure in failed:
         error = _error_of(failure.decision)
         key = place_of.get(failure.decision.id, -1), gist(error)
         errors.setdefault(key, error)
@@ -242,6 +248,11 @@ def _error_of(decision: Decision) -> str:
     return (outcome.error or outcome.summary) if outcome is not None else ""
 
 
-def _cut(text: str | None) -> str:
-    line = " ".join((text or "")[: 4 * MAX_TEXT].split())
+@lru_cache(maxsize=_REMEMBERED)
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
+
+
+def _cut(text: str | None) -> str:
+    return _one_line(text[: 4 * MAX_TEXT]) if text else ""

@@ -8,7 +8,7 @@ import typer
 from runweaver.console.live import live_summary
 from runweaver.console.render import decision_lines, evidence_lines, summary_panel
 from runweaver.console.render_trace import trace_lines
-from runweaver.console.render_why import explanation_lines
+from runweaver.console.render_why import explanation_view
 from runweaver.console.terminal import NOT_FOUND, AsJson, fail, out, print_json_line, print_lines
 from runweaver.query import Runs, Summaries, explain, trace
 from runweaver.shared.errors import ArchiveExpiredError
@@ -59,7 +59,7 @@ def why(run_id: str, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json_line(explanation.model_dump_json(indent=2))
     else:
-        print_lines(explanation_lines(explanation))
+        out.print(explanation_view(explanation, width=out.width), highlight=False)
 
 
 @commands.command("trace")
@@ -77,7 +77,7 @@ def trace_command(
         listed = [entry.model_dump(mode="json", exclude=None if full else {"details"}) for entry in entries]
         print_json_line({**facts, "started_at": run.started_at.isoformat(), "entries": listed})
     else:
-        print_lines(trace_lines(entries))
+        print_lines(trace_lines(entries, width=out.width))
 
 
 def full_run(run_id: str) -> Run:

@@ -32,7 +32,7 @@ def compare_command(
         print_json_line(comparison.model_dump_json(indent=2))
         return
     out.print(comparison_table(comparison))
-    print_lines(comparison_lines(comparison))
+    print_lines(comparison_lines(comparison, width=out.width))
 
 
 def _nearest(run: Run) -> Run:

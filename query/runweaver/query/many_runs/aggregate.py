@@ -47,6 +47,11 @@ class BreakdownKey(NamedTuple):
     option: str
     error: str
 
+    @property
+    def choice(self) -> ChoiceKey:
+        """What was chosen where they went wrong."""
+        return ChoiceKey(self.node, self.intent, self.option)
+
 
 @dataclass
 class Ended:
@@ -214,6 +219,11 @@ class Aggregate:
     def success(self) -> Rate:
         """How many completed, of those that count."""
         return Rate(count=sum(completed for _, completed in self.ends), total=len(self.ends))
+
+    def told(self, key: ChoiceKey) -> str:
+        """The intent of a choice as an agent told it, or its gist where nothing else is known."""
+        tally = self.choices.get(key)
+        return tally.choice.intent if tally is not None else key.intent
 
     def add(self, figures: RunFigures) -> None:
         """Count a run. Each is added once."""

@@ -83,7 +83,12 @@ def errors(aggregate: Aggregate, limit: int) -> list[ErrorFinding]:
 def losses(aggregate: Aggregate, limit: int) -> list[LossFinding]:
     """Ways in which runs were lost, those that lost most first."""
     found = [
-        LossFinding(**key._asdict(), runs=tally.examples.runs, goals=_top(tally.goals), run_ids=tally.examples.run_ids)
+        LossFinding(
+            **{**key._asdict(), "intent": aggregate.told(key.choice)},
+            runs=tally.examples.runs,
+            goals=_top(tally.goals),
+            run_ids=tally.examples.run_ids,
+        )
         for key, tally in aggregate.breakdowns.items()
     ]
     if aggregate.unexplained.examples.runs:

@@ -204,7 +204,8 @@ class GoalSuggestion(BaseModel):
     """Something to change, and the runs that it would save."""
 
     sentence: str
-    #: About how many of the lost runs; none where that cannot be told.
+    #: How many of the lost runs, at most: all that were lost in this way, or as many more as complete elsewhere. None
+    #: where that cannot be told.
     saves: int | None
     #: What this rests on, in numbers.
     because: str

@@ -6,7 +6,15 @@ Pure. A suggestion follows from numbers that it names; where they are too few to
 from collections import defaultdict
 from typing import Final
 
-from runweaver.query.many_runs.aggregate import Aggregate, BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, LostTally
+from runweaver.query.many_runs.aggregate import (
+    Aggregate,
+    BreakdownKey,
+    ChoiceKey,
+    ChoiceTally,
+    ErrorKey,
+    Examples,
+    LostTally,
+)
 from runweaver.query.many_runs.digest import habits, pairs, signs
 from runweaver.query.many_runs.findings import GoalSuggestion, HabitFinding, PairFinding, SignFinding
 from runweaver.query.many_runs.rate import Rate
@@ -21,24 +29,15 @@ def suggest(aggregate: Aggregate, limit: int) -> list[GoalSuggestion]:
     """Suggestions, those first that would save most runs, and last those of which that cannot be told."""
     better = _better_ways(aggregate)
     found = list(better.values())
-    found += [
-        _mend(aggregate, key, tally) for key, tally in aggregate.breakdowns.items() if _choice_of(key) not in better
-    ]
-    found += [
-        GoalSuggestion(
-            sentence=f"Do what the agents suggest: {fix}",
-            saves=lost.runs,
-            because=f"{_runs(lost.runs)} lost that reported a problem with this suggestion.",
-            run_ids=lost.run_ids,
-        )
-        for fix, lost in aggregate.fixes.items()
-    ]
-    found += [_pair(aggregate, pair) for pair in pairs(aggregate, _MOST_HINTS)]
-    found += [_habit(habit) for habit in habits(aggregate, _MOST_HINTS)]
-    found += [_sign(sign) for sign in signs(aggregate, _MOST_HINTS)]
+    lost = sorted(aggregate.breakdowns.items(), key=lambda item: (-item[1].examples.runs, item[0]))
+    found += [_mend(aggregate, key, tally) for key, tally in lost if key.choice not in better]
+    found += [_fix(fix, having) for fix, having in sorted(aggregate.fixes.items())]
     if aggregate.unexplained.examples.runs:
         found.append(_unexplained(aggregate.unexplained))
-    return sorted(found, key=lambda each: (each.saves is None, -(each.saves or 0), each.sentence))[:limit]
+    found += [_sign(sign) for sign in signs(aggregate, _MOST_HINTS)]
+    found += [_pair(aggregate, pair) for pair in pairs(aggregate, _MOST_HINTS)]
+    found += [_habit(habit) for habit in habits(aggregate, _MOST_HINTS)]
+    return sorted(found, key=lambda each: (each.saves is None, -(each.saves or 0)))[:limit]
 
 
 def told(rate: Rate) -> str:
@@ -53,7 +52,7 @@ def _better_ways(aggregate: Aggregate) -> dict[ChoiceKey, GoalSuggestion]:
         things[key.node, key.intent].append((key, tally))
     lost_by: defaultdict[ChoiceKey, list[str]] = defaultdict(list)
     for breakdown, lost in aggregate.breakdowns.items():
-        lost_by[_choice_of(breakdown)] += lost.examples.run_ids
+        lost_by[breakdown.choice] += lost.examples.run_ids
     found = {}
     for ways in things.values():
         _, best = max(ways, key=lambda way: (way[1].first.rate.low, way[0]))
@@ -82,40 +81,49 @@ def _mend(aggregate: Aggregate, key: BreakdownKey, lost: LostTally) -> GoalSugge
         FailureKind.PROBLEM: _find_cause,
         FailureKind.BAD_DECISION: _choose_better,
     }
-    sentence, because, saves = sentences[key.kind](aggregate, key, lost.examples.runs)
-    return GoalSuggestion(sentence=sentence, saves=saves, because=because, run_ids=lost.examples.run_ids)
+    sentence, because = sentences[key.kind](aggregate, key, lost.examples.runs)
+    return GoalSuggestion(sentence=sentence, saves=lost.examples.runs, because=because, run_ids=lost.examples.run_ids)
 
 
-def _mend_error(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+def _mend_error(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
     error = f": {key.error}" if key.error else ""
     because = f"{_runs(runs)} lost after it, and nothing made up for it."
     tally = aggregate.errors.get(ErrorKey(key.node, key.option, key.error))
     if tally is not None:
         because += f" It came {_times(tally.count)}; later in the run it was made up for {_times(tally.recovered)}."
-    return f"[{key.node}] {key.intent}: mend what “{key.option}” fails with{error}", because, runs
+    return f"[{key.node}] {aggregate.told(key.choice)}: mend what “{key.option}” fails with{error}", because
 
 
-def _mend_silence(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+def _mend_silence(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
     return (
-        f"[{key.node}] {key.intent}: give “{key.option}” a time limit, and let the agent report what came of it.",
+        (
+            f"[{key.node}] {aggregate.told(key.choice)}: give “{key.option}” a time limit, "
+            "and let the agent report what came of it."
+        ),
         f"{_runs(runs)} lost while nobody knew the result, and nothing else had failed for good.",
-        runs,
     )
 
 
-def _find_cause(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+def _find_cause(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
     return (
         f"Find out what leads to the problem “{key.error}”: compare a run with one that completed.",
         f"{_runs(runs)} lost with it, and no decision in them failed for good.",
-        None,
     )
 
 
-def _choose_better(_aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str, int | None]:
+def _choose_better(aggregate: Aggregate, key: BreakdownKey, runs: int) -> tuple[str, str]:
     return (
-        f"[{key.node}] {key.intent}: look why “{key.option}” was judged badly.",
+        f"[{key.node}] {aggregate.told(key.choice)}: look why “{key.option}” was judged badly.",
         f"{_runs(runs)} lost in which nothing failed for good, and this is the first decision that was judged badly.",
-        None,
+    )
+
+
+def _fix(fix: str, having: Examples) -> GoalSuggestion:
+    return GoalSuggestion(
+        sentence=f"Do what the agents suggest: {fix}",
+        saves=having.runs,
+        because=f"{_runs(having.runs)} lost that reported a problem with this suggestion.",
+        run_ids=having.run_ids,
     )
 
 
@@ -132,23 +140,27 @@ def _habit(habit: HabitFinding) -> GoalSuggestion:
 
 
 def _pair(aggregate: Aggregate, pair: PairFinding) -> GoalSuggestion:
-    met = [
-        (key, tally) for key, tally in aggregate.errors.items() if (key.node, key.option) == (pair.node, pair.option)
-    ]
-    key, most = max(met, key=lambda item: (item[1].count, item[0]))
+    because = f"{told(pair.failures)} failed, of all other decisions {told(pair.rest)}."
+    met = [item for item in aggregate.errors.items() if item[0][:2] == (pair.node, pair.option)]
+    # Where runs had too many errors to keep them all, those of this pair may be among the others.
+    key, most = max(met, key=lambda item: (item[1].count, item[0]), default=(None, None))
+    if key is not None and key.error:
+        because += f" Most often with: {key.error}"
     return GoalSuggestion(
         sentence=f"[{pair.node}] Look at “{pair.option}”: it fails far more often than the rest.",
         saves=None,
-        because=f"{told(pair.failures)} failed, of all other decisions {told(pair.rest)}; most often with: {key.error}",
-        run_ids=most.examples.run_ids,
+        because=because,
+        run_ids=most.examples.run_ids if most is not None else [],
     )
 
 
 def _sign(sign: SignFinding) -> GoalSuggestion:
-    how = "more" if sign.taken.rate > sign.others.rate else "less"
+    """What runs would gain that took it, or those that did not, if they completed as often as the others."""
+    worse, better = sorted((sign.taken, sign.others), key=lambda rate: rate.rate)
+    how = "less" if worse is sign.taken else "more"
     return GoalSuggestion(
         sentence=f"[{sign.node}] {sign.intent}: see why runs that take “{sign.option}” complete {how} often.",
-        saves=None,
+        saves=round(worse.total * (better.rate - worse.rate)) if worse is sign.taken else None,
         because=f"{told(sign.taken)} of them completed, of the others {told(sign.others)}.",
         run_ids=sign.run_ids,
     )
@@ -157,14 +169,10 @@ def _sign(sign: SignFinding) -> GoalSuggestion:
 def _unexplained(lost: LostTally) -> GoalSuggestion:
     return GoalSuggestion(
         sentence="Let the agents report why they fail: as the outcome of a decision, or as a problem.",
-        saves=None,
+        saves=lost.examples.runs,
         because=f"{_runs(lost.examples.runs)} lost in which nothing shows why.",
         run_ids=lost.examples.run_ids,
     )
-
-
-def _choice_of(key: BreakdownKey) -> ChoiceKey:
-    return ChoiceKey(key.node, key.intent, key.option)
 
 
 def _runs(count: int) -> str:

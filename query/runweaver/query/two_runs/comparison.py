@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from runweaver.query.parameters import ChangedParameter
-from runweaver.query.telling import Step
+from runweaver.query.one_run.telling import Step
+from runweaver.query.two_runs.parameters import ChangedParameter
 from runweaver.shared.fields import Schema
 from runweaver.shared.run import RunStatus
 

@@ -62,7 +62,14 @@ def result_of(decision: Decision) -> Result:
 
 def told_by(decision: Decision) -> str:
     """What the outcome tells: its error, or else its summary."""
-    return (decision.outcome.error or decision.outcome.summary) if decision.outcome is not None else ""
+    outcome = decision.outcome
+    return (outcome.error or "").strip() or outcome.summary.strip() if outcome is not None else ""
+
+
+def judged_by(decision: Decision) -> str:
+    """Why the decision was judged as it was; empty where nobody said."""
+    evaluation = decision.evaluation
+    return (evaluation.why_better or "").strip() or evaluation.explanation.strip() if evaluation is not None else ""
 
 
 def said(

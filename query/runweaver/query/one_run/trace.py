@@ -6,7 +6,7 @@ from enum import StrEnum
 from heapq import merge
 from typing import Any, Final, TypeAlias
 
-from runweaver.query.telling import quote, result_of, told_by
+from runweaver.query.one_run.telling import quote, result_of, told_by
 from runweaver.shared.decision import Decision, Option
 from runweaver.shared.fields import Schema
 from runweaver.shared.run import Problem, Run

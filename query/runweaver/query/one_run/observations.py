@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runweaver.query.chain import values_from_nowhere
-from runweaver.query.parameters import changed_parameters, named
-from runweaver.query.telling import choice, counted, place, quote, said, told_by
+from runweaver.query.one_run.chain import values_from_nowhere
+from runweaver.query.one_run.telling import choice, counted, judged_by, place, quote, said, told_by
+from runweaver.query.two_runs.parameters import changed_parameters, named
 from runweaver.shared.decision import Decision
 from runweaver.shared.evidence import Evidence
 from runweaver.shared.failures import (
@@ -200,9 +200,7 @@ def _judged_bad(run: Run, point: FailurePoint | None) -> Iterator[Evidence]:
     known = point.decision if point is not None else None
     bad = [decision for decision in run.decisions if decision is not known and was_judged_bad(decision)]
     for decision in bad[:_MOST_OF_A_SORT]:
-        evaluation = decision.evaluation
-        reason = (evaluation.why_better or evaluation.explanation) if evaluation is not None else ""
-        told = f": {quote(reason)}" if reason else "."
+        told = f": {quote(judged_by(decision))}" if judged_by(decision) else "."
         yield said(f"{place(decision)}, with {choice(decision)}, was judged a bad choice{told}", [decision])
     if rest := bad[_MOST_OF_A_SORT:]:
         yield said(f"{counted(len(rest), 'more decision')} {_was(rest)} judged bad.", rest)

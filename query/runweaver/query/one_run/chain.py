@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from runweaver.query.explanation import Link, Relation
-from runweaver.query.telling import counted, quote, step_of
+from runweaver.query.one_run.explanation import Link, Relation
+from runweaver.query.one_run.telling import counted, quote, step_of
 from runweaver.shared.decision import Decision
 from runweaver.shared.failures import pursuit_of
 from runweaver.shared.run import Run

@@ -5,12 +5,12 @@ Pure: the same run gives the same explanation.
 
 from typing import Final
 
-from runweaver.query.causes import causes_of
-from runweaver.query.chain import chain_to
-from runweaver.query.explanation import Explanation
-from runweaver.query.observations import observations_of
-from runweaver.query.suggestions import suggestions_for
-from runweaver.query.telling import choice, counted, place, quote, said, step_of, told_by
+from runweaver.query.one_run.causes import causes_of
+from runweaver.query.one_run.chain import chain_to
+from runweaver.query.one_run.explanation import Explanation
+from runweaver.query.one_run.observations import observations_of
+from runweaver.query.one_run.suggestions import suggestions_for
+from runweaver.query.one_run.telling import choice, counted, place, quote, said, step_of, told_by
 from runweaver.shared.evidence import Evidence
 from runweaver.shared.failures import Failure, FailureKind, FailurePoint, failure_point, failures
 from runweaver.shared.run import Run, RunStatus

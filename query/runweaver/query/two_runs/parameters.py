@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
-from runweaver.query.telling import quote
+from runweaver.query.one_run.telling import quote
 from runweaver.shared.fields import Schema
 
 _MOST_CHANGES: Final = 8

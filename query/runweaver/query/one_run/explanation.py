@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from runweaver.query.telling import Step
+from runweaver.query.one_run.telling import Step
 from runweaver.shared.evidence import Evidence
 from runweaver.shared.failures import FailureKind
 from runweaver.shared.fields import Schema

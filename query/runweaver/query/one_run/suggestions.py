@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from runweaver.query.causes import best_alternative
-from runweaver.query.explanation import Cause, CauseSource, Suggestion, SuggestionSource
-from runweaver.query.observations import loops_of, may_have_another_cause
-from runweaver.query.telling import counted, place, quote, quoted_option, said, told_by
+from runweaver.query.one_run.causes import best_alternative
+from runweaver.query.one_run.explanation import Cause, CauseSource, Suggestion, SuggestionSource
+from runweaver.query.one_run.observations import loops_of, may_have_another_cause
+from runweaver.query.one_run.telling import counted, place, quote, quoted_option, said, told_by
 from runweaver.shared.decision import Decision
 from runweaver.shared.failures import GRAVITY, FailurePoint
 from runweaver.shared.run import Problem, ProducerCompleteness, Run, RunStatus
@@ -28,7 +28,7 @@ def suggestions_for(run: Run, point: FailurePoint | None, causes: Sequence[Cause
 
 def _from_problems(run: Run, point: FailurePoint | None) -> Iterator[Suggestion]:
     first = {problem.id for problem in point.problems} if point is not None else set()
-    with_fix = [problem for problem in run.problems if problem.suggested_fix]
+    with_fix = [problem for problem in run.problems if (problem.suggested_fix or "").strip()]
     with_fix.sort(key=lambda problem: (problem.id not in first, GRAVITY[problem.severity]))
     for problem in with_fix[:_MOST_OF_A_SORT]:
         fix, reported = quote(problem.suggested_fix or ""), quote(problem.description)

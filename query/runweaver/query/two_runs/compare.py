@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from runweaver.query.align import StepKey, align
-from runweaver.query.comparison import Comparison, Divergence, DivergenceKind, Side
-from runweaver.query.parameters import changed_parameters, differ_in_wording_only
-from runweaver.query.telling import result_of, step_of
+from runweaver.query.one_run.telling import result_of, step_of
+from runweaver.query.two_runs.align import StepKey, align
+from runweaver.query.two_runs.comparison import Comparison, Divergence, DivergenceKind, Side
+from runweaver.query.two_runs.parameters import changed_parameters, differ_in_wording_only
 from runweaver.shared.decision import Decision
 from runweaver.shared.failures import choice_of, pursuit_of
 from runweaver.shared.run import Run

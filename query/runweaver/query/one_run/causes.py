@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from runweaver.query.explanation import Cause, CauseSource
-from runweaver.query.telling import place, quote, quoted_option, said, told_by
+from runweaver.query.one_run.explanation import Cause, CauseSource
+from runweaver.query.one_run.telling import judged_by, place, quote, quoted_option, said, told_by
 from runweaver.shared.decision import Decision, Option
 from runweaver.shared.failures import FailureKind, FailurePoint, choice_of, was_judged_bad
 from runweaver.shared.run import Problem, Run, RunStatus
@@ -77,7 +77,7 @@ def _from_problems(run: Run, point: FailurePoint) -> Iterator[Cause]:
     told = list(point.problems)
     if point.kind is not FailureKind.PROBLEM:
         told += [p for p in run.problems if p.decision_id is None and p.severity != "minor"]
-    with_cause = [problem for problem in told if problem.root_cause]
+    with_cause = [problem for problem in told if (problem.root_cause or "").strip()]
     for problem in with_cause[:_MOST_PROBLEMS]:
         cause, reported = quote(problem.root_cause or ""), quote(problem.description)
         yield _cause(CauseSource.PROBLEM, f"{cause} (said with the problem “{reported}”)", problem=problem)
@@ -89,11 +89,8 @@ def _from_decision(run: Run, point: FailurePoint) -> Iterator[Cause]:
         return
     if decision.has_failed and told_by(decision):
         yield _cause(CauseSource.ERROR, quote(told_by(decision)), decision)
-    evaluation = decision.evaluation
-    if evaluation is not None and was_judged_bad(decision):
-        reason = evaluation.why_better or evaluation.explanation
-        if reason:
-            yield _cause(CauseSource.EVALUATION, f"judged afterwards: {quote(reason)}", decision)
+    if was_judged_bad(decision) and judged_by(decision):
+        yield _cause(CauseSource.EVALUATION, f"judged afterwards: {quote(judged_by(decision))}", decision)
     alternative = best_alternative(run, point)
     if alternative is not None:
         yield _from_alternative(alternative)
@@ -108,7 +105,7 @@ def _from_alternative(alternative: Alternative) -> Cause:
         known.append(f"it succeeded with {place(success)}")
     if option.pros:
         known.append(f"pros: {'; '.join(quote(pro) for pro in option.pros[:_MOST_PROS])}")
-    if "confidence" in option.model_fields_set:
+    if option.confidence != Option.model_fields["confidence"].default:
         known.append(f"confidence {option.confidence:.2g}")
     more = f" ({', '.join(known)})" if known else ""
     sentence = f"{quoted_option(option)} was listed and not taken{more}"

@@ -1,0 +1,1 @@
+"""What two runs tell: where they part, and which are alike. Pure."""
