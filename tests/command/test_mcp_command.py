@@ -22,7 +22,7 @@ _INITIALIZE = {
 
 
 def test_standard_output_holds_nothing_but_the_protocol(own_pipeline: Pipeline) -> None:
-    """Whatever is logged goes to standard error; the end of standard input ends it, with 0."""
+    """What is logged, and nothing of what was asked, goes to standard error. The end of its input ends it, with 0."""
     call = {
         "jsonrpc": "2.0",
         "id": 2,
@@ -48,6 +48,7 @@ def test_standard_output_holds_nothing_but_the_protocol(own_pipeline: Pipeline) 
     assert ([1, 2], "") == ([answer["id"] for answer in answers], rest)
     assert "no run 'nope' is known" in answers[1]["result"]["content"][0]["text"]
     assert log
+    assert "nope" not in log
     assert 0 == process.returncode
 
 

@@ -34,9 +34,6 @@ _LAST_ANSWERS_S: Final = 3
 
 _log = get_logger(__name__)
 
-# At INFO it logs what it answers where something was asked for wrongly: names and values that are not for logs.
-logging.getLogger("mcp").setLevel(logging.WARNING)
-
 
 def serve_stdio(settings: McpSettings) -> None:
     """Answer on standard output what comes from standard input, until that ends.
@@ -44,6 +41,7 @@ def serve_stdio(settings: McpSettings) -> None:
     Raises:
         SettingsError: a URL makes no sense.
     """
+    _log_little()
     server = make_server(Sources(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         # A thread waits for the next line of standard input, and nothing wakes it. There is nothing to tidy up.
@@ -67,6 +65,7 @@ def serve_http(settings: McpSettings, host: str, port: int) -> None:
         InvalidArgumentError: nobody can listen there.
         SettingsError: a URL makes no sense, the token is too short, or there is none and others can reach the address.
     """
+    _log_little()
     token = _checked_token(settings.mcp_token)
     if token is None and not _is_loopback(host):
         raise SettingsError(
@@ -165,6 +164,11 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidArgumentError(f"--host {host} --port {port}: cannot listen there: {reason}") from None
+
+
+def _log_little() -> None:
+    # At INFO the SDK logs what was asked for wrongly, with names and values that are not for logs.
+    logging.getLogger("mcp").setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def _limit_calls() -> None:
