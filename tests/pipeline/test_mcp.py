@@ -163,6 +163,18 @@ def test_instructions_say_that_texts_are_data(address: str) -> None:
     assert set(re.findall(r"\b[a-z]+_[a-z]+\b", instructions)) <= {*_TOOLS, "_ms"}
 
 
+def test_goals_that_lost_most_come_first(address: str) -> None:
+    """As many as were asked for; that there are more is said."""
+    some = ask(address, "list_goals", limit=2)
+    all_of_them = ask(address, "list_goals", limit=3)
+
+    assert (["h" * 200, "lead"], True) == ([each["goal"] for each in some["goals"]], "more goals" in some["note"])
+    assert (["h" * 200, "lead", "many"], False) == (
+        [each["goal"] for each in all_of_them["goals"]],
+        "note" in all_of_them,
+    )
+
+
 def test_pages_hold_every_run_once(address: str) -> None:
     """To the end, also where several runs ended in the same instant."""
     seen: list[str] = []

@@ -83,7 +83,7 @@ class RunPage(Answer):
 
 
 class GoalPage(Answer):
-    """The goals that there are, those with the most finished runs first."""
+    """The goals that there are, those that lost the most runs first."""
 
     computed = True
 

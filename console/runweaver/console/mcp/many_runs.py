@@ -63,16 +63,19 @@ class ManyRuns:
         since: Since = "",
         until: Until = "",
         tag: Tag = "",
-        limit: Annotated[int, Field(ge=1, le=100, description="How many goals.")] = 20,
+        limit: Annotated[int, Field(ge=1, le=200, description="How many goals.")] = 20,
     ) -> Annotated[CallToolResult, GoalPage]:
         """Which goals agents worked on, and how many of their finished runs completed. Start here.
 
-        A goal is what an agent is for; its id is an argument of most other tools. Next: goal_insights for one of them.
+        Those that lost the most runs come first. A goal is what an agent is for; its id is an argument of most other
+        tools. Next: goal_insights for one of them.
         """
         found = self._sources.insights.get(
-            since=moment(since, "since"), until=moment(until, "until"), tag=tag or None, limit=limit
+            since=moment(since, "since"), until=moment(until, "until"), tag=tag or None, limit=limit + 1
         )
-        return tell(GoalPage(goals=found.goals))
+        more = len(found.goals) > limit
+        note = "There are more goals: raise the limit, or say since when they ended, or with which tag." if more else ""
+        return tell(GoalPage(goals=found.goals[:limit], note=note))
 
     def goal_insights(
         self,
