@@ -11,11 +11,14 @@ from typing import Any, Final
 
 import pytest
 import redis
+from mcp import Client
+from mcp_types import CallToolResult
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from runweaver.producer import Producer
 from runweaver.shared import ProducerSettings, RunStatus
+from tests.support.asking import asking, over_stdio, refusal
 from tests.support.messages import Script
 from tests.support.receiver import Receiver, write_hooks
 from tests.support.secured import (
@@ -209,6 +212,30 @@ def test_a_command_says_what_it_may_not_do(secured: SecuredPipeline) -> None:
         assert (2, 1) == (finished.returncode, len(finished.stderr.splitlines()))
         assert re.search(r"the user at redis://localhost:\d+/0 may not do this \(.*'\w+'.*\)", finished.stderr)
         assert secured.server.passwords[user] not in finished.stderr
+
+
+def test_all_that_an_llm_can_ask_needs_only_the_reader(secured: SecuredPipeline) -> None:
+    """Each tool answers as the reader; another user is told that it may not, and never its password."""
+    for run_id, end in (("asked", "failed"), ("other", "completed")):
+        script = Script(run_id)
+        secured.send(script.started("asked"), *script.steps(4), script.ended(end))
+        secured.summary(run_id)
+    of_one_run = ("get_summary", "explain_run", "compare_runs", "get_run", "read_value")
+    of_none = ("list_goals", "goal_insights", "list_runs", "pipeline_status", "list_dead_letters")
+
+    async def talk(client: Client) -> list[CallToolResult]:
+        return [
+            *[await client.call_tool(tool, {"run_id": "asked"}) for tool in of_one_run],
+            *[await client.call_tool(tool, {}) for tool in of_none],
+            await client.call_tool("list_runs", {"status": "running", "grep": "x"}),
+        ]
+
+    reader = asking(over_stdio(secured, RUNWEAVER_REDIS_URL=secured.server.url("reader")), talk)
+    told = refusal(over_stdio(secured, RUNWEAVER_REDIS_URL=secured.server.url("producer")), "list_runs")
+
+    assert [] == [result for result in reader if result.is_error]
+    assert "may not do this" in told
+    assert secured.server.passwords["producer"] not in told
 
 
 def test_the_finalizer_may_look_into_failed_jobs(secured: SecuredPipeline) -> None:

@@ -64,6 +64,7 @@ class Pipeline:
         return subprocess.run(
             [sys.executable, "-m", "runweaver.console", *arguments],
             env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=60,

@@ -17,6 +17,7 @@ from runweaver.shared import (
     Decision,
     DecisionEvaluation,
     FinalizerSettings,
+    McpSettings,
     Message,
     Option,
     Outcome,
@@ -36,6 +37,7 @@ ROLES: Final[dict[str, type[ServerSettings]]] = {
     "worker": WorkerSettings,
     "finalizer": FinalizerSettings,
     "webhooks": WebhookSettings,
+    "mcp": McpSettings,
 }
 COMMAND_LINE: Final = get_command(app)
 MESSAGES: Final[dict[str, type[BaseMessage]]] = {

@@ -36,6 +36,7 @@ from runweaver.shared.run import (
 )
 from runweaver.shared.settings import (
     FinalizerSettings,
+    McpSettings,
     ProducerSettings,
     ServerSettings,
     WebhookSettings,
@@ -63,6 +64,7 @@ __all__ = [
     "InvalidCursorError",
     "InvalidMessageError",
     "Keys",
+    "McpSettings",
     "Message",
     "MissedSummariesError",
     "MissingExtraError",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runweaver.shared.attention import DEFAULT_THRESHOLDS, AttentionThresholds
@@ -158,6 +158,13 @@ class WebhookSettings(ServerSettings):
     dead_letter_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 30 * _DAY_S
     #: How long an announcement may lie with a process that does nothing before another takes it over.
     claim_after_s: Seconds = 60.0
+
+
+class McpSettings(JobSettings):
+    """For the server that LLMs ask."""
+
+    #: What clients have to show, over HTTP; absent: nothing.
+    mcp_token: SecretStr | None = None
 
 
 def _told(problem: Any) -> str:

@@ -79,8 +79,17 @@ class DeadLetters:
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """All of them, oldest first within each partition."""
-        for partition in range(self._partitions()):
-            start = "-"
+        return self.after(None)
+
+    def after(self, letter_id: str | None) -> Iterator[DeadLetter]:
+        """The same, from the one that comes after this letter, whether that is still there or not.
+
+        Raises:
+            InvalidArgumentError: no letter can have such an id.
+        """
+        first, entry_id = _split(letter_id) if letter_id is not None else (0, None)
+        for partition in range(first, self._partitions()):
+            start = f"({entry_id}" if entry_id is not None and partition == first else "-"
             while page := as_entries(self._client.xrange(self._keys.dead_letters(partition), start, "+", _PAGE)):
                 for entry_id, fields in page:
                     yield _dead_letter(partition, entry_id, fields)
