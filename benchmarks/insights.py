@@ -56,7 +56,7 @@ def _fill(site: Site, runs: int) -> None:
             for number in range(start, min(start + _RUNS_A_PIPELINE, runs)):
                 ended_at_ms = int((newest - timedelta(seconds=number)).timestamp() * 1000)
                 figures = _figures(dice, number, ended_at_ms)
-                pipeline.set(KEYS.figures(figures.run_id), figures.model_dump_json(), ex=_TTL_S)
+                pipeline.set(KEYS.figures(figures.run_id), figures.pack(), ex=_TTL_S)
                 scores[figures.run_id] = ended_at_ms
             pipeline.zadd(KEYS.index_goal(_GOAL), scores)
             pipeline.execute()

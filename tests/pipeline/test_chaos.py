@@ -163,7 +163,7 @@ def test_the_verdict_notices_wrong_figures() -> None:
 
     def told(script_: Script) -> bytes:
         run = finished_run(script_.written)
-        return RunFigures.from_run(run, summarised(run)).model_dump_json().encode()
+        return RunFigures.from_run(run, summarised(run)).pack()
 
     right, wrong, absent = Verdict(), Verdict(), Verdict()
     right.judge_figures("run", _sent(script), told(script))

@@ -29,7 +29,7 @@ def _runs(sent: list[list[dict[str, Any]]]) -> list[Run]:
 def _stored(run: Run) -> RunFigures:
     """A run's figures, as they come back from where they are kept."""
     figures = RunFigures.from_run(run, RunSummary.from_run(run))
-    return RunFigures.read(run.id, figures.model_dump_json().encode())
+    return RunFigures.read(run.id, figures.pack())
 
 
 @carefully

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +61,7 @@ def test_they_come_back_as_they_were_kept() -> None:
     )
     figures = _figures(run)
 
-    assert figures == RunFigures.read(RUN_ID, figures.model_dump_json().encode())
+    assert figures == RunFigures.read(RUN_ID, figures.pack())
 
 
 def test_a_huge_run_has_small_figures() -> None:
@@ -82,7 +83,7 @@ def test_a_huge_run_has_small_figures() -> None:
     texts = [text for choice in figures.choices for text in choice[:4]] + [f.error for f in figures.failures]
     assert MAX_TEXT == max(map(len, texts))
     assert len(figures.model_dump_json()) < 200_000
-    assert figures == RunFigures.read(RUN_ID, figures.model_dump_json().encode())
+    assert figures == RunFigures.read(RUN_ID, figures.pack())
 
 
 def test_a_summary_alone_gives_what_it_knows() -> None:
@@ -97,11 +98,25 @@ def test_a_summary_alone_gives_what_it_knows() -> None:
     assert ([], [], None) == (figures.choices, figures.failures, figures.breakdown)
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"run_id":"r"}', b"\xff"])
-def test_what_is_none_is_refused(raw: bytes) -> None:
-    """With the run's name, and where it goes wrong."""
-    with pytest.raises(CorruptFiguresError, match="what is stored as the figures of run-1 is none: "):
-        RunFigures.read(RUN_ID, raw)
+_PACK = zstandard.ZstdCompressor().compress
+
+
+@pytest.mark.parametrize(
+    ("packed", "reason"),
+    [
+        (b"", "error when determining content size"),
+        (b"{}", "error when determining content size"),
+        (_PACK(b"[]"), "Input should be an object"),
+        (_PACK(b'{"run_id":"r"}'), "goal_id"),
+        (_PACK(b"\xff"), "Invalid JSON"),
+        (_PACK(b"{}")[:-1], "decompression error"),
+        (_PACK(bytes(2 * 1024 * 1024)), "it unpacks to more than figures come to"),
+    ],
+)
+def test_what_is_none_is_refused(packed: bytes, reason: str) -> None:
+    """With the run's name, and where it goes wrong; nothing that would fill our memory is unpacked."""
+    with pytest.raises(CorruptFiguresError, match=f"what is stored as the figures of run-1 is none: .*{reason}"):
+        RunFigures.read(RUN_ID, packed)
 
 
 @given(st.integers(1, 2**53))

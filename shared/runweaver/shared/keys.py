@@ -91,7 +91,7 @@ class Keys:
         return f"{self.namespace}:summary:{{{run_id}}}"
 
     def figures(self, run_id: str) -> str:
-        """What the run adds to what is known of its goal: the RunFigures as JSON."""
+        """What the run adds to what is known of its goal: the packed RunFigures."""
         return f"{self.namespace}:figures:{{{run_id}}}"
 
     def index_goal(self, goal_id: str) -> str:

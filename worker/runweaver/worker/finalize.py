@@ -211,7 +211,7 @@ class Finalizer:
             run, revision=archive.revision, evidence=story.evidence, thresholds=self._settings.thresholds
         )
         raw = summary.model_dump_json().encode()
-        figures = RunFigures.from_run(run, summary).model_dump_json()
+        figures = RunFigures.from_run(run, summary).pack()
         if stale := stale_keys(keys, summary, old):
             # Before the old summary is gone, which says where the run stood: we may die in between.
             remove_from_indexes(self._client, run_id, stale)
