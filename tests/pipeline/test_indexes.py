@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runweaver.query import Summaries
-from runweaver.shared import RunStatus, RunSummary
+from runweaver.shared import AttentionFlag, RunStatus, RunSummary
 from runweaver.worker.index import Indexed, add_to_indexes
 from tests.support.messages import Script, summary_of
 from tests.support.processes import Pipeline
@@ -68,3 +68,18 @@ def test_a_page_is_read_without_the_next_one(summaries: Summaries, monkeypatch: 
     assert ["run-4", "run-3"] == [summary.run_id for summary in page.items]
     assert page.next_cursor is not None
     assert [3] == asked
+
+
+@pytest.mark.usefixtures("summaries")
+def test_what_an_earlier_release_left_in_the_indexes_goes_with_the_next_revision(own_pipeline: Pipeline) -> None:
+    """It knew no attention: where it summarised a run anew, it did not take it out of the indexes of flags."""
+    keys, redis = own_pipeline.keys, own_pipeline.redis
+    redis.zadd(keys.index_attention(AttentionFlag.MISSING), {"run-0": 1})
+    summary = _summary("run-0")
+    of_earlier = RunSummary.model_validate(summary.model_dump(exclude={"attention", "evidence"}))
+
+    _add(own_pipeline, _indexed(summary, summary))
+    assert 1 == redis.zcard(keys.index_attention(AttentionFlag.MISSING))
+    _add(own_pipeline, _indexed(summary, of_earlier))
+
+    assert 0 == redis.zcard(keys.index_attention(AttentionFlag.MISSING))

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
+from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.errors import CorruptSummaryError
 from runweaver.shared.keys import Keys, findable_tags, has_index
 from runweaver.shared.log import get_logger
@@ -36,7 +37,16 @@ def index_keys(keys: Keys, summary: RunSummary) -> list[str]:
 
 def stale_keys(keys: Keys, summary: RunSummary, replaced: RunSummary | None) -> set[str]:
     """The indexes in which a run does not stand any more since `summary` replaced another."""
-    return set(index_keys(keys, replaced)).difference(index_keys(keys, summary)) if replaced is not None else set()
+    return set(_possible_keys(keys, replaced)).difference(index_keys(keys, summary)) if replaced is not None else set()
+
+
+def _possible_keys(keys: Keys, summary: RunSummary) -> list[str]:
+    """All indexes in which the run of a stored summary may stand.
+
+    A release that knew no attention replaced summaries without taking their runs out of the indexes of flags.
+    """
+    knows_attention = "attention" in summary.model_fields_set
+    return [*index_keys(keys, summary), *(() if knows_attention else map(keys.index_attention, AttentionFlag))]
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def _known_indexes(client: Redis, keys: Keys, run_id: str) -> list[str]:
     """In which indexes a run stands, as far as its summary can tell: one bad key must not hold up the others."""
     try:
         raw = client.get(keys.summary(run_id))
-        return index_keys(keys, RunSummary.read(run_id, raw or b""))
+        return _possible_keys(keys, RunSummary.read(run_id, raw or b""))
     except (CorruptSummaryError, ResponseError) as error:
         _log.warning("an expired summary cannot be read, clearing the main index only", run_id=run_id, error=str(error))
         return [keys.index_all]
