@@ -264,6 +264,33 @@ def test_ways_whose_runs_complete_more_often_are_signs() -> None:
     assert {("ask", 20, 0), ("look", 0, 20)} == {(sign.option, sign.taken.count, sign.others.count) for sign in signs}
 
 
+def test_what_a_run_did_not_come_to_tells_nothing() -> None:
+    """Runs that break off at what fails do not take what comes after it: that is no reason for their loss."""
+    early, late = _choice("ask"), _choice("look", intent="Close")
+    completed = [_run("completed", early, late) for _ in range(20)]
+    broken = [_failing("Odd", option="ask") for _ in range(20)]
+    # These went on after what failed for good.
+    gone_on = [
+        _run(
+            "failed",
+            _choice("ask", ok=0, bad=1),
+            _choice("wait", intent="Close"),
+            failures=[(0, "Odd", 1, 0)],
+            breakdown=(FailureKind.FAILED_DECISION, 0, "Odd"),
+        )
+        for _ in range(20)
+    ]
+
+    assert (
+        []
+        == digest.signs(Aggregate([*completed, *broken]), 10)
+        == digest.contrasts(Aggregate([*completed, *broken]), 10)
+    )
+    assert {"look", "wait"} == {sign.option for sign in digest.signs(Aggregate([*completed, *gone_on]), 10)}
+    [contrast] = digest.contrasts(Aggregate([*completed, *gone_on]), 10)
+    assert {"look", "wait"} == {difference.option for difference in contrast.differences}
+
+
 def test_sections_are_cut() -> None:
     """To as many entries as were asked for."""
     runs = [_failing(f"Error {letter}") for letter in "abcdef"]
@@ -287,6 +314,6 @@ def test_suggestions_come_in_the_order_of_what_they_save() -> None:
     saves = [suggestion.saves for suggestion in suggest(Aggregate(runs), 10)]
 
     assert sorted((each for each in saves if each is not None), reverse=True) == saves[: len(saves) - saves.count(None)]
-    # The better way stands for what the worse one fails with; 15 are lost without a reason.
-    assert [20, 20, 15] == saves[:3]
+    # The better way stands for what the worse one fails with; 15 are lost without a reason, all with the same choice.
+    assert [20, 15, 15] == saves[:3]
     assert None in saves

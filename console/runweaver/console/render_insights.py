@@ -22,6 +22,7 @@ from runweaver.query import (
     IntentFinding,
     LossFinding,
     NodeFinding,
+    OptionFinding,
     PairFinding,
     Rate,
     SignFinding,
@@ -119,7 +120,7 @@ def _loss(loss: LossFinding) -> RenderableType:
 
 def _error(error: ErrorFinding) -> RenderableType:
     told = (
-        f"{error.count:,} times, made up for {error.recovered:,} times; of the runs that met it {_rate(error.runs)} "
+        f"{error.count:,} ×, of which {error.recovered:,} made up for; of the runs that met it {_rate(error.runs)} "
         f"completed. {_goals_of(error.goals)}"
     )
     return _item(f"[{error.node}] {error.option}: {error.error or 'no error was told'}", told, error.run_ids)
@@ -151,12 +152,14 @@ def _nodes(nodes: Sequence[NodeFinding]) -> RenderableType:
 
 
 def _intent(intent: IntentFinding) -> RenderableType:
-    told = "\n".join(
-        f"“{option.option}”: {_rate(option.successes)} worked; of the runs that began with it {_rate(option.first)} "
-        "completed"
-        for option in intent.options
-    )
-    return _item(f"[{intent.node}] {intent.intent}", told, [])
+    return _item(f"[{intent.node}] {intent.intent}", "\n".join(map(_option, intent.options)), [])
+
+
+def _option(option: OptionFinding) -> str:
+    told = f"“{option.option}”: {_rate(option.successes)} worked"
+    if not option.first.total:
+        return f"{told}; no run began with it"
+    return f"{told}; of the runs that began with it {_rate(option.first)} completed"
 
 
 def _change(change: ChangeFinding) -> RenderableType:

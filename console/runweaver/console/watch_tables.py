@@ -54,7 +54,7 @@ def finished_table(summaries: Sequence[RunSummary], *, width: int) -> Table:
             Text(_flags(summary), style="yellow"),
         ]
         if width >= _WIDE:
-            row.append(plain(first_sentence(summary.narrative)))
+            row.append(plain(telling_sentence(summary)))
         table.add_row(*row)
     return table
 
@@ -69,14 +69,17 @@ def finished_line(summary: RunSummary) -> Text:
         Text(spell_duration(summary.duration_ms)),
         *([Text(f"{summary.failed_decisions} ✗")] if summary.failed_decisions else []),
         *([Text(f"[{_flags(summary)}]", style="yellow")] if summary.attention else []),
-        plain(first_sentence(summary.narrative)),
+        plain(telling_sentence(summary)),
     ]
     return Text("  ").join(parts)
 
 
-def first_sentence(narrative: str) -> str:
-    """How a narrative begins, in one line."""
-    line = _one_line(narrative[: 2 * _MOST_CHARACTERS])
+def telling_sentence(summary: RunSummary) -> str:
+    """The first sentence that says more than how it ended, in one line; or else how the narrative begins."""
+    telling = next((each.sentence for each in summary.evidence if not each.whole_run), None)
+    if telling is not None:
+        return _one_line(telling[: 2 * _MOST_CHARACTERS])[:_MOST_CHARACTERS]
+    line = _one_line(summary.narrative[: 2 * _MOST_CHARACTERS])
     match = _FIRST_SENTENCE.match(line)
     return (match[0] if match else line)[:_MOST_CHARACTERS]
 

@@ -130,7 +130,8 @@ class ChoiceTally:
     #: Runs that took this way at all, and those that took it before any other.
     runs: Ended = field(default_factory=Ended)
     first: Ended = field(default_factory=Ended)
-    #: Those that took it and were lost.
+    #: Those that took it and did not break off, see `Aggregate.unbroken`; and of these, the lost ones.
+    unbroken: Ended = field(default_factory=Ended)
     lost: Examples = field(default_factory=Examples)
 
 
@@ -205,7 +206,10 @@ class Aggregate:
         self.unexplained = LostTally()
         #: Lost runs by what their problems suggest.
         self.fixes: defaultdict[str, Examples] = defaultdict(Examples)
-        #: By goal, then by choice.
+        #: By goal, runs that did not break off at what failed for good. What one that did has not done tells nothing:
+        #: it did not come so far.
+        self.unbroken: defaultdict[str, Ended] = defaultdict(Ended)
+        #: Of these, by goal, then by choice.
         self.uses: defaultdict[str, defaultdict[ChoiceKey, Uses]] = defaultdict(lambda: defaultdict(Uses))
         for figures in runs:
             self.add(figures)
@@ -239,6 +243,8 @@ class Aggregate:
         keys = [_choice_key(choice) for choice in figures.choices]
         self._add_nodes(figures)
         self._add_choices(figures, keys)
+        if not _broke_off(figures, keys):
+            self._add_uses(figures, keys)
         self._add_errors(figures, keys)
         if figures.status in _LOST:
             self._add_loss(figures, keys)
@@ -250,10 +256,7 @@ class Aggregate:
             self.nodes[choice.node].add(choice)
 
     def _add_choices(self, figures: RunFigures, keys: list[ChoiceKey]) -> None:
-        is_completed, is_lost = figures.status is RunStatus.COMPLETED, figures.status in _LOST
-        used = self.uses[figures.goal_id]
         begun: set[tuple[str, str]] = set()
-        seen: set[ChoiceKey] = set()
         for key, choice in zip(keys, figures.choices, strict=True):
             tally = self.choices.get(key)
             if tally is None:
@@ -262,21 +265,28 @@ class Aggregate:
                 tally.choice = choice
             tally.succeeded += choice.succeeded
             tally.failed += choice.failed
-            uses = used[key]
-            times = choice.succeeded + choice.failed + choice.pending
-            uses.completed_times += times * is_completed
-            uses.lost_times += times * is_lost
-            if key not in seen:
-                # Two choices of a run may have one gist once they are cut.
-                seen.add(key)
-                tally.runs.add(figures)
-                if is_lost:
-                    tally.lost.add(figures)
-                uses.completed_runs += is_completed
-                uses.lost_runs += is_lost
             if (thing := key[:2]) not in begun:
                 begun.add(thing)
                 tally.first.add(figures)
+        # Two choices of a run may have one gist once they are cut.
+        for key in set(keys):
+            self.choices[key].runs.add(figures)
+
+    def _add_uses(self, figures: RunFigures, keys: list[ChoiceKey]) -> None:
+        is_completed, is_lost = figures.status is RunStatus.COMPLETED, figures.status in _LOST
+        self.unbroken[figures.goal_id].add(figures)
+        used = self.uses[figures.goal_id]
+        for key, choice in zip(keys, figures.choices, strict=True):
+            times = choice.succeeded + choice.failed + choice.pending
+            used[key].completed_times += times * is_completed
+            used[key].lost_times += times * is_lost
+        for key in set(keys):
+            used[key].completed_runs += is_completed
+            used[key].lost_runs += is_lost
+            tally = self.choices[key]
+            tally.unbroken.add(figures)
+            if is_lost:
+                tally.lost.add(figures)
 
     def _add_errors(self, figures: RunFigures, keys: list[ChoiceKey]) -> None:
         met: set[ErrorKey] = set()
@@ -305,6 +315,14 @@ class Aggregate:
 
 def _choice_key(choice: Choice) -> ChoiceKey:
     return ChoiceKey(choice.node, gist(choice.intent), gist(choice.option))
+
+
+def _broke_off(figures: RunFigures, keys: list[ChoiceKey]) -> bool:
+    """Whether a lost run began nothing new after it had gone wrong for good."""
+    found = figures.breakdown
+    if figures.status not in _LOST or found is None or not 0 <= found.choice < len(keys):
+        return False
+    return keys[found.choice][:2] == keys[-1][:2]
 
 
 def _error_key(failure: FailedChoice, keys: list[ChoiceKey]) -> ErrorKey:

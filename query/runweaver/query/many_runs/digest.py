@@ -144,13 +144,14 @@ def pairs(aggregate: Aggregate, limit: int) -> list[PairFinding]:
 
 def signs(aggregate: Aggregate, limit: int) -> list[SignFinding]:
     """Ways whose runs complete clearly more, or less, often than the others; the clearest first."""
-    whole = aggregate.success
+    completed = sum(ended.completed for ended in aggregate.unbroken.values())
+    total = completed + sum(ended.lost for ended in aggregate.unbroken.values())
     found = []
     for key, tally in aggregate.choices.items():
-        taken = tally.runs.rate
-        others = Rate(count=whole.count - taken.count, total=whole.total - taken.total)
+        taken = tally.unbroken.rate
+        others = Rate(count=completed - taken.count, total=total - taken.total)
         if others.total and (taken.is_clearly_above(others) or others.is_clearly_above(taken)):
-            found.append(SignFinding(**key._asdict(), taken=taken, others=others, run_ids=tally.lost.run_ids))
+            found.append(SignFinding(**_told(aggregate, key), taken=taken, others=others, run_ids=tally.lost.run_ids))
     return sorted(found, key=lambda each: (-_apart(each), each.node, each.intent, each.option))[:limit]
 
 
@@ -177,7 +178,7 @@ def contrasts(aggregate: Aggregate, limit: int) -> list[GoalContrast]:
     by_goal: defaultdict[str, list[Difference]] = defaultdict(list)
     for goal, key, ended, uses in _mixed(aggregate):
         difference = Difference(
-            **key._asdict(),
+            **_told(aggregate, key),
             completed=Rate(count=uses.completed_runs, total=ended.completed),
             lost=Rate(count=uses.lost_runs, total=ended.lost),
             completed_times=uses.completed_times / ended.completed,
@@ -206,7 +207,7 @@ def habits(aggregate: Aggregate, limit: int) -> list[HabitFinding]:
             (more if surplus > 0 else less)[key].append(goal)
     found = [
         HabitFinding(
-            **key._asdict(),
+            **_told(aggregate, key),
             more_in=sorted(more[key]),
             less_in=sorted(less[key]),
             chance=chance_of_sides(len(more[key]), len(less[key])),
@@ -283,10 +284,15 @@ def _node(node: str, tally: NodeTally) -> NodeFinding:
 def _mixed(aggregate: Aggregate) -> Iterator[tuple[str, ChoiceKey, Ended, Uses]]:
     """What was done for goals that have both completed and lost runs."""
     for goal, used in aggregate.uses.items():
-        ended = aggregate.goals[goal]
+        ended = aggregate.unbroken[goal]
         if ended.completed and ended.lost:
             for key, uses in used.items():
                 yield goal, key, ended, uses
+
+
+def _told(aggregate: Aggregate, key: ChoiceKey) -> dict[str, str]:
+    """A choice, with its intent as an agent told it."""
+    return {**key._asdict(), "intent": aggregate.told(key)}
 
 
 def _apart(sign: SignFinding) -> float:

@@ -132,7 +132,11 @@ class PairFinding(BaseModel):
 
 
 class SignFinding(BaseModel):
-    """A way whose runs complete clearly more, or less, often than the others. Why is not said by that."""
+    """A way whose runs complete clearly more, or less, often than the others. Why is not said by that.
+
+    Runs that broke off at what failed for good are left out, here and in contrasts and habits: what they have not done
+    tells nothing, for they did not come so far.
+    """
 
     node: str
     intent: str
