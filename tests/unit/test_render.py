@@ -5,11 +5,12 @@ import io
 from rich.console import Console, RenderableType
 
 from runweaver.console.render import decision_lines, evidence_lines, summary_panel, summary_table
+from runweaver.console.watch_tables import telling_sentence
 from runweaver.shared.attention import AttentionThresholds, attention_of
 from runweaver.shared.run import Run
 from runweaver.shared.summary import RunSummary
 from runweaver.worker.narrate import story_of
-from tests.support.messages import Script
+from tests.support.messages import Script, summary_of
 from tests.unit.making import RUN_ID, fold_of
 
 _ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x7f"
@@ -94,3 +95,22 @@ def test_a_run_that_needs_attention_is_marked() -> None:
         assert "failed !" not in _shown(summary_table([calm], width=width))
     assert "attention  pending: 1 decision had no outcome at the end" in _shown(summary_panel(marked))
     assert "attention" not in _shown(summary_panel(calm))
+
+
+def test_a_finished_run_is_told_by_what_is_particular_about_it() -> None:
+    """Its status stands beside it already; where nothing else is told, the narrative begins with it."""
+    script = Script("run")
+    failing = [
+        script.started(),
+        script.decision("d", "Look"),
+        script.outcome("d", success=False),
+        script.ended("failed"),
+    ]
+    fine = Script("run")
+
+    assert "Failed on: Look" == telling_sentence(summary_of(failing))
+    assert "Run completed successfully." == telling_sentence(summary_of([fine.started(), fine.ended()]))
+    assert (
+        "Told by the agent"
+        == telling_sentence(summary_of([fine.started(), fine.ended(narrative="Told by the agent\nin two lines")]))[:17]
+    )
