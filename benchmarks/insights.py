@@ -70,7 +70,9 @@ def _figures(dice: random.Random, number: int, ended_at_ms: int) -> RunFigures:
         option = dice.choice("abc")
         failed = is_lost and step == _STEPS - 1
         told = (f"node-{step % 4}", f"Do step {'ABCDEFGHIJ'[step]}", option, f"The way {option} of customer {number}")
-        choices.append((*told, not failed, failed, 0, dice.randrange(900), [latency_step(dice.randrange(1, 9_000)), 1]))
+        choices.append(
+            (*told, not failed, failed, 0, dice.randrange(900), [(latency_step(dice.randrange(1, 9_000)), 1)])
+        )
     error = f"{dice.choice(('No row', 'Time out at page', 'No access to'))} {number}"
     return RunFigures.model_validate(
         {

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from runweaver.producer.spool_file import SpoolFile
 from runweaver.shared.archive import Archive
+from runweaver.shared.figures import RunFigures
 from runweaver.shared.summary import RunSummary
 
 RUN_ID: Final = "run-1"
@@ -121,6 +122,28 @@ SUMMARY: Final = RunSummary.model_validate(
         "latency_ms": 1500,
         "failed_decisions": 1,
         "completeness": {"received": 2, "declared": 2, "producers": {"p": {"received": 2, "declared": 2}}},
+    }
+)
+
+
+FIGURES: Final = RunFigures.model_validate(
+    {
+        "run_id": RUN_ID,
+        "goal_id": "goal",
+        "status": "failed",
+        "finished_at_ms": 1_767_225_600_000,
+        "duration_ms": 1500,
+        "tokens": 10,
+        "decisions": 2,
+        "tags": ["t"],
+        "attention": ["pending"],
+        "choices": [
+            ["node", "Look", "a", "One way", 1, 1, 0, 10, [[100, 2]]],
+            ["node", "Act", "b", "", 0, 0, 1, 0, []],
+        ],
+        "failures": [[0, "Not found", 1, 0]],
+        "problems": [["critical", "Odd", "", "Mend it"]],
+        "breakdown": ["failed_decision", 0, "Not found"],
     }
 )
 

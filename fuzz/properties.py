@@ -28,12 +28,13 @@ from rq.serializers import JSONSerializer
 from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive
 from runweaver.console import cli
 from runweaver.console.render import decision_lines, evidence_lines, summary_panel, summary_table
+from runweaver.console.render_insights import insight_parts
 from runweaver.console.terminal import NOT_FOUND, TROUBLE
 from runweaver.producer import redact_secrets
 from runweaver.producer.encode import encode_body
 from runweaver.producer.message_kind import DECISION, OUTCOME, PROBLEM, RUN_STARTED, MessageKind
 from runweaver.producer.spool import Disk, Spool
-from runweaver.query import Runs, Summaries
+from runweaver.query import Insights, Runs, Summaries, compare, explain, trace
 from runweaver.shared.admission import Admitted, admit
 from runweaver.shared.archive import Archive, StoredRun, most_unpacked
 from runweaver.shared.connection import connect, redact
@@ -46,6 +47,7 @@ from runweaver.shared.errors import (
     RunweaverError,
     SettingsError,
 )
+from runweaver.shared.figures import RunFigures
 from runweaver.shared.keys import Keys
 from runweaver.shared.messages import (
     BaseMessage,
@@ -137,7 +139,7 @@ def _holders(message: BaseMessage) -> Iterator[tuple[tuple[str, ...], BaseModel]
 
 
 def _can_be_told(run: Run) -> None:
-    """A run can be narrated, summarised, indexed, written as JSON and shown."""
+    """A run can be narrated, summarised, indexed, explained, compared, added up, written as JSON and shown."""
     run = run.model_copy()
     story = story_of(run)
     run.narrative = story.text
@@ -145,6 +147,12 @@ def _can_be_told(run: Run) -> None:
     summary = RunSummary.from_run(run, evidence=story.evidence)
     assert summary == RunSummary.model_validate_json(summary.model_dump_json())
     assert all(key.encode() for key in index_keys(_KEYS, summary))
+    figures = RunFigures.from_run(run, summary)
+    assert figures == RunFigures.read(run.id, figures.pack())
+    explain(run).model_dump_json()
+    assert not compare(run, run).divergences
+    for entry in trace(run, full=True):
+        entry.model_dump_json()
     can_be_shown(summary, run)
 
 
@@ -205,6 +213,22 @@ def archive_is_read_or_refused(packed: bytes) -> None:
         return
     _can_be_told(run)
     assert stored.archive_for(run).pack()
+
+
+def figures_are_told_or_left_out(packed: bytes) -> None:
+    """What lies under the key of a run's figures is added up and told with the others, or left out."""
+    insights = Insights("redis://localhost", namespace=_KEYS.namespace)
+    insights._client = _filled()
+    insights._client.set(_KEYS.figures(RUN_ID), packed)
+    found = insights.get()
+    # Two have no figures: their summaries are counted.
+    assert found.runs in (2, 3)
+    found.model_dump_json()
+    shown = io.StringIO()
+    out = Console(file=shown, width=120)
+    for part in insight_parts(found):
+        out.print(part)
+    assert {"\n"}.issuperset(character for character in shown.getvalue() if is_control(character))
 
 
 def cursor_is_refused_or_gives_a_page(cursor: str) -> None:

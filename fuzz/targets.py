@@ -12,7 +12,7 @@ from typing import Any, Final
 import zstandard
 
 from fuzz import properties
-from fuzz.examples import ENTRY_ID, MESSAGES, RUN_ID, SUMMARY, archive, spool_file
+from fuzz.examples import ENTRY_ID, FIGURES, MESSAGES, RUN_ID, SUMMARY, archive, spool_file
 from fuzz.objects import odd_object
 from fuzz.source import Source
 from runweaver.query.places import Place, as_cursor
@@ -89,7 +89,13 @@ def _summary(data: bytes) -> None:
     properties.summary_is_read_or_refused(_json_like(Source(data), (json.loads(SUMMARY.model_dump_json()),)))
 
 
+def _figures(data: bytes) -> None:
+    raw = _json_like(Source(data), (json.loads(FIGURES.model_dump_json()),))
+    properties.figures_are_told_or_left_out(zstandard.ZstdCompressor(level=1).compress(raw) if raw else raw)
+
+
 _WORDS: Final = (
+    *("why", "trace", "compare", "insights", "--nearest", "--evidence"),
     *("runs", "show", "status", "dead-letters", "list", "replay", "drop", "--goal", "--status", "--node", "--limit"),
     *("--cursor", "--json", "--full", "--all", "--log-level", "--log-format", "--help", "--", RUN_ID, "0:1-0", "-1"),
     *("export", "--tag", "--attention", "--severity", "--min-tokens", "--min-duration", "--since", "--until", "--grep"),
@@ -100,7 +106,18 @@ _WORDS: Final = (
 
 def _command_line(data: bytes) -> None:
     source = Source(data)
-    begin = source.pick(((), ("runs",), ("show",), ("dead-letters", "replay"), ("dead-letters", "drop")))
+    begin = source.pick(
+        (
+            (),
+            ("runs",),
+            ("show",),
+            ("why",),
+            ("compare",),
+            ("insights",),
+            ("dead-letters", "replay"),
+            ("dead-letters", "drop"),
+        )
+    )
     rest = source.some(lambda: source.pick(_WORDS) if source.flag() else _long(source), 6)
     properties.command_line_ends_well([*begin, *rest])
 
@@ -204,6 +221,7 @@ TARGETS: Final[dict[str, Target]] = {
     ),
     "cursors": Target(_cursor, (AS_IT_STANDS + as_cursor(Place(1000.0, RUN_ID)).encode(), *_SOME_CHOICES)),
     "summaries": Target(_summary, (AS_IT_STANDS + SUMMARY.model_dump_json().encode(), *_SOME_CHOICES)),
+    "figures": Target(_figures, (AS_IT_STANDS + FIGURES.model_dump_json().encode(), *_SOME_CHOICES)),
     "command-line": Target(_command_line, _SOME_CHOICES),
     "environment": Target(_environment, _SOME_CHOICES),
     "urls": Target(_url, (AS_IT_STANDS + b"redis://user:word@localhost:6379/0?db=1", *_SOME_CHOICES)),

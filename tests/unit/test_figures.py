@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from runweaver.shared import CorruptFiguresError, Run, RunSummary
 from runweaver.shared.failures import FailureKind
+from runweaver.shared.fields import MAX_COUNT
 from runweaver.shared.figures import (
     MAX_CHOICES,
     MAX_FAILURES,
@@ -42,7 +43,7 @@ def test_choices_that_are_alike_are_one() -> None:
     figures = _figures(run)
 
     assert [
-        ("node", "Look at page 0", "a", "The first way", 2, 1, 1, 15, [latency_step(200), 3]),
+        ("node", "Look at page 0", "a", "The first way", 2, 1, 1, 15, [(latency_step(200), 3)]),
         ("other", "Look", "b", "The second way", 0, 0, 1, 0, []),
     ] == figures.choices
     assert [(0, "No page 7", 1, 1)] == figures.failures
@@ -83,6 +84,17 @@ def test_a_huge_run_has_small_figures() -> None:
     texts = [text for choice in figures.choices for text in choice[:4]] + [f.error for f in figures.failures]
     assert MAX_TEXT == max(map(len, texts))
     assert len(figures.model_dump_json()) < 200_000
+    assert figures == RunFigures.read(RUN_ID, figures.pack())
+
+
+def test_sums_stay_within_what_json_holds() -> None:
+    """Each count is within it; together they might not be."""
+    script = Script(RUN_ID)
+    outcomes = [script.outcome(f"d{n}", tokens_used=MAX_COUNT, latency_ms=MAX_COUNT) for n in range(3)]
+    run = fold_of(script.started(), *(script.decision(f"d{n}") for n in range(3)), *outcomes, script.ended())
+    figures = _figures(run)
+
+    assert (MAX_COUNT, MAX_COUNT) == (figures.tokens, figures.choices[0].tokens)
     assert figures == RunFigures.read(RUN_ID, figures.pack())
 
 

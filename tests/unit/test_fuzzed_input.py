@@ -24,7 +24,7 @@ from tests.unit.strategies import entries, json_values
 _any_text = st.text(st.characters(), max_size=60)
 
 #: Some targets set up a server in memory, and take their time.
-_SLOW = {"command-line", "summaries", "arguments"}
+_SLOW = {"command-line", "summaries", "figures", "arguments"}
 
 
 def _trying(examples: int) -> settings:
@@ -109,6 +109,7 @@ def test_any_text_as_a_url_is_refused_or_makes_a_client(url: str) -> None:
 @given(
     st.sampled_from([(), ("runs", "--goal"), ("runs", "--status"), ("runs", "--node"), ("runs", "--limit")])
     | st.sampled_from([("runs", "--cursor"), ("show",), ("show", "--full"), ("--log-level",)])
+    | st.sampled_from([("why",), ("trace",), ("compare", "run-2"), ("insights",), ("insights", "--since"), ("export",)])
     | st.sampled_from([("dead-letters", "replay"), ("dead-letters", "drop"), ("dead-letters", "list", "--limit")]),
     st.lists(_any_text, max_size=2),
 )

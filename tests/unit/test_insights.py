@@ -16,7 +16,7 @@ from runweaver.shared.figures import RunFigures
 _numbers = count()
 
 #: A choice as figures have it: node, intent, option, description, succeeded, failed, pending, tokens, latencies.
-_Choice = tuple[str, str, str, str, int, int, int, int, list[int]]
+_Choice = tuple[str, str, str, str, int, int, int, int, list[tuple[int, int]]]
 
 
 def _choice(option: str = "a", *, node: str = "node", intent: str = "Look", ok: int = 1, bad: int = 0) -> _Choice:
@@ -170,7 +170,7 @@ def test_a_pair_that_fails_far_more_than_the_rest_is_told() -> None:
 
 def test_nodes_tell_their_failures_latencies_and_tokens() -> None:
     """Latencies to within 2.5 %, those that were not told left out; the node that fails most stands first."""
-    slow = ("slow", "Look", "a", "", 100, 0, 0, 500, [100, 94, 200, 6])
+    slow = ("slow", "Look", "a", "", 100, 0, 0, 500, [(100, 94), (200, 6)])
     runs = [_run("completed", slow, _choice(node="bad", ok=1, bad=1))]
 
     bad, good = digest.nodes(Aggregate(runs), 10)

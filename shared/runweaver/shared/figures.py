@@ -21,6 +21,7 @@ from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.decision import Decision
 from runweaver.shared.errors import CorruptFiguresError
 from runweaver.shared.failures import Failure, FailureKind, FailurePoint, failure_point, failures
+from runweaver.shared.fields import MAX_COUNT
 from runweaver.shared.gist import gist
 from runweaver.shared.keys import findable_tags
 from runweaver.shared.run import Run, RunStatus, Severity
@@ -42,8 +43,14 @@ _REMEMBERED: Final = 8_192
 
 _LOG_STEP: Final = math.log(LATENCY_STEP)
 
-_Text = Annotated[str, Field(max_length=MAX_TEXT)]
-_Number = Annotated[int, Field(ge=0)]
+#: Within what every reader of JSON holds exactly, and a sum of many can still be divided.
+_Number = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+#: The longest latency falls into the last one.
+_Step = Annotated[int, Field(ge=0, le=753)]
+#: A place among the choices; -1 for none of them.
+_Place = Annotated[int, Field(ge=-1, lt=MAX_CHOICES)]
+#: Milliseconds since 1970, in the years 1 to 9999.
+_Moment = Annotated[int, Field(ge=-62_135_596_800_000, le=253_402_300_799_999)]
 
 
 class Choice(NamedTuple):
@@ -54,23 +61,23 @@ class Choice(NamedTuple):
     #: The id of the option; empty where nothing was chosen.
     option: str
     description: str
-    succeeded: int
-    failed: int
-    pending: int
-    tokens: int
-    #: Pairs of a step (see `latency_step`) and how many outcomes fell into it, flat. Those that took no time said none.
-    latencies: list[int]
+    succeeded: _Number
+    failed: _Number
+    pending: _Number
+    tokens: _Number
+    #: Steps (see `latency_step`), and how many outcomes fell into each. Those that took no time said none.
+    latencies: list[tuple[_Step, _Number]]
 
 
 class FailedChoice(NamedTuple):
     """An error that a choice met."""
 
     #: The place of the choice among the run's choices; -1 for one of those that were too many.
-    choice: int
+    choice: _Place
     error: str
-    times: int
+    times: _Number
     #: How many of these were made up for later.
-    recovered: int
+    recovered: _Number
 
 
 class ReportedProblem(NamedTuple):
@@ -87,7 +94,7 @@ class Breakdown(NamedTuple):
 
     kind: FailureKind
     #: As in `FailedChoice`.
-    choice: int
+    choice: _Place
     #: The error, or the problem's description; empty where none was told.
     error: str
 
@@ -99,7 +106,7 @@ class RunFigures(BaseModel):
     goal_id: str
     status: RunStatus
     #: Milliseconds since 1970.
-    finished_at_ms: int
+    finished_at_ms: _Moment
     duration_ms: _Number
     tokens: _Number
     decisions: _Number
@@ -198,7 +205,7 @@ def _facts(summary: RunSummary) -> dict[str, Any]:
         "status": summary.status,
         "finished_at_ms": int(summary.finished_at.timestamp() * 1000),
         "duration_ms": summary.duration_ms,
-        "tokens": summary.tokens,
+        "tokens": min(MAX_COUNT, summary.tokens),
         "decisions": summary.decision_count,
         "tags": [tag[:MAX_TEXT] for tag in findable_tags(summary.tags)],
         "attention": [each.flag for each in summary.attention],
@@ -244,8 +251,8 @@ def _choice(alike: list[Decision]) -> Choice:
         succeeded=succeeded,
         failed=len(outcomes) - succeeded,
         pending=len(alike) - len(outcomes),
-        tokens=sum(outcome.tokens_used for outcome in outcomes),
-        latencies=[number for pair in sorted(steps.items()) for number in pair],
+        tokens=min(MAX_COUNT, sum(outcome.tokens_used for outcome in outcomes)),
+        latencies=sorted(steps.items()),
     )
 
 

@@ -114,9 +114,8 @@ class NodeTally:
         self.failed += choice.failed
         self.pending += choice.pending
         self.tokens += choice.tokens
-        steps = choice.latencies
-        for place in range(0, len(steps), 2):
-            self.latencies[steps[place]] += steps[place + 1]
+        for step, count in choice.latencies:
+            self.latencies[step] += count
 
 
 @dataclass
