@@ -98,6 +98,15 @@ def test_sums_stay_within_what_json_holds() -> None:
     assert figures == RunFigures.read(RUN_ID, figures.pack())
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_any_time_can_be_kept(at: str) -> None:
+    """Also the first and the last one."""
+    script = Script(RUN_ID)
+    figures = _figures(fold_of(script.started(started_at=at), script.ended(ended_at=at)))
+
+    assert figures == RunFigures.read(RUN_ID, figures.pack())
+
+
 def test_a_summary_alone_gives_what_it_knows() -> None:
     """Those of an earlier release have no figures: counts and status still count."""
     script = Script(RUN_ID)

@@ -11,6 +11,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Final, NamedTuple, Self
 
@@ -40,6 +41,9 @@ _MOST_BYTES: Final = 1024 * 1024
 
 #: How many texts are remembered: they repeat.
 _REMEMBERED: Final = 8_192
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 _LOG_STEP: Final = math.log(LATENCY_STEP)
 
@@ -203,7 +207,8 @@ def _facts(summary: RunSummary) -> dict[str, Any]:
         "run_id": summary.run_id,
         "goal_id": summary.goal_id,
         "status": summary.status,
-        "finished_at_ms": int(summary.finished_at.timestamp() * 1000),
+        # Exactly: a float would round the last moments of the year 9999 up.
+        "finished_at_ms": (summary.finished_at - _EPOCH) // _MILLISECOND,
         "duration_ms": summary.duration_ms,
         "tokens": min(MAX_COUNT, summary.tokens),
         "decisions": summary.decision_count,
