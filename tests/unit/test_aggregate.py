@@ -8,19 +8,21 @@ from hypothesis import strategies as st
 
 from runweaver.query.many_runs.aggregate import MAX_EXAMPLES, Aggregate
 from runweaver.shared import Run, RunStatus, RunSummary
+from runweaver.shared.archive import Archive, StoredRun
 from runweaver.shared.figures import RunFigures
 from tests.support.counting import count, counted_in
-from tests.unit.making import fold_of
+from tests.unit.making import RUN_ID, stored
 from tests.unit.strategies import messages
 
 carefully = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _runs(sent: list[list[dict[str, Any]]]) -> list[Run]:
-    """A finished run of each of these, under a name of its own."""
+    """A finished run of each of these, read from its archive, under a name of its own."""
     runs = []
     for number, each in enumerate(sent):
-        run = fold_of(*map(json.dumps, each))
+        archive = Archive(stored(*map(json.dumps, each)), revision=1).pack()
+        run = StoredRun.read(RUN_ID, {}, archive).fold()
         run = run.as_stuck() if run.status is RunStatus.RUNNING else run
         runs.append(run.model_copy(update={"id": f"run-{number}"}))
     return runs
@@ -35,7 +37,7 @@ def _stored(run: Run) -> RunFigures:
 @carefully
 @given(st.lists(messages(max_size=12), max_size=5))
 def test_aggregates_are_what_can_be_counted(sent: list[list[dict[str, Any]]]) -> None:
-    """Statuses, goals, nodes, latencies, choices and errors: as counted from the runs."""
+    """Statuses, goals, nodes, latencies, choices and errors: as counted from the archives."""
     runs = _runs(sent)
 
     assert count(runs) == counted_in(Aggregate(map(_stored, runs)))
