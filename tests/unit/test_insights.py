@@ -60,6 +60,15 @@ def test_errors_that_differ_in_numbers_are_one() -> None:
     assert ("No access", 1, 1) == (second.error, second.count, second.recovered)
 
 
+def test_an_error_that_a_run_meets_several_times_counts_so_often() -> None:
+    """But as one run."""
+    runs = [_run("completed", _choice(ok=1, bad=3), failures=[(0, "Busy", 3, 2)]), _failing("Busy")]
+
+    [error] = digest.errors(Aggregate(runs), 10)
+
+    assert (4, 2, {"goal": 2}, 1, 2) == (error.count, error.recovered, error.goals, error.runs.count, error.runs.total)
+
+
 def test_what_lost_most_runs_is_to_be_mended_first() -> None:
     """With how many runs that would save, and which they are."""
     runs = [_failing("Rare", option="b"), *(_failing("Frequent") for _ in range(3)), _run("completed", _choice())]
@@ -108,6 +117,8 @@ def test_a_way_that_is_only_tried_second_is_not_taken_for_better() -> None:
     """Runs that took it had come further, or had failed before: they are not alike."""
     runs = [_run("completed", _choice("a", ok=0, bad=1), _choice("b")) for _ in range(20)]
     runs += [_failing("No answer") for _ in range(20)]
+    # Too few begin with it to tell.
+    runs += [_run("completed", _choice("b")) for _ in range(3)]
 
     assert not [sentence for sentence in _sentences(runs) if "begin with" in sentence]
 
@@ -170,7 +181,7 @@ def test_a_pair_that_fails_far_more_than_the_rest_is_told() -> None:
 
 def test_nodes_tell_their_failures_latencies_and_tokens() -> None:
     """Latencies to within 2.5 %, those that were not told left out; the node that fails most stands first."""
-    slow = ("slow", "Look", "a", "", 100, 0, 0, 500, [(100, 94), (200, 6)])
+    slow = ("slow", "Look", "a", "", 100, 0, 0, 500, [(100, 60), (150, 37), (200, 3)])
     runs = [_run("completed", slow, _choice(node="bad", ok=1, bad=1))]
 
     bad, good = digest.nodes(Aggregate(runs), 10)
@@ -182,7 +193,7 @@ def test_nodes_tell_their_failures_latencies_and_tokens() -> None:
         bad.latency_p50_ms,
         bad.latency_p95_ms,
     )
-    assert (132, 17293, 500.0) == (good.latency_p50_ms, good.latency_p95_ms, good.tokens_a_run)
+    assert (132, 1508, 500.0) == (good.latency_p50_ms, good.latency_p95_ms, good.tokens_a_run)
 
 
 def test_new_and_gone_errors_are_told_unless_they_may_be_chance() -> None:
@@ -253,6 +264,18 @@ def test_a_habit_shows_over_many_goals() -> None:
 
     assert ("ask", 8, 0) == (habit.option, len(habit.more_in), len(habit.less_in))
     assert [] == digest.habits(goals(3), 10)
+
+
+def test_a_habit_is_how_often_a_run_takes_a_way_not_how_many_runs_there_are() -> None:
+    """Goals with many lost runs do not make a way that all take look like a habit of the lost."""
+
+    def runs() -> Iterator[RunFigures]:
+        for number in range(8):
+            yield _run("completed", _choice("ask"), goal=f"goal-{number}")
+            yield from (_run("failed", _choice("ask"), goal=f"goal-{number}") for _ in range(3))
+
+    assert [] == digest.habits(Aggregate(runs()), 10)
+    assert [] == digest.contrasts(Aggregate(runs()), 10)
 
 
 def test_ways_whose_runs_complete_more_often_are_signs() -> None:
