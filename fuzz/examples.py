@@ -142,7 +142,7 @@ FIGURES: Final = RunFigures.model_validate(
             ["node", "Act", "b", "", 0, 0, 1, 0, []],
         ],
         "failures": [[0, "Not found", 1, 0]],
-        "problems": [["critical", "Odd", "", "Mend it"]],
+        "fixes": ["Mend it"],
         "breakdown": ["failed_decision", 0, "Not found"],
     }
 )

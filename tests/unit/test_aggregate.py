@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runweaver.query.many_runs.aggregate import MAX_EXAMPLES, Aggregate
+from runweaver.query.many_runs.aggregate import Aggregate
+from runweaver.query.many_runs.tallies import MAX_EXAMPLES
 from runweaver.shared import Run, RunStatus, RunSummary
 from runweaver.shared.archive import Archive, StoredRun
 from runweaver.shared.figures import RunFigures

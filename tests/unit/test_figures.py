@@ -13,7 +13,7 @@ from runweaver.shared.fields import MAX_COUNT
 from runweaver.shared.figures import (
     MAX_CHOICES,
     MAX_FAILURES,
-    MAX_PROBLEMS,
+    MAX_FIXES,
     MAX_TEXT,
     RunFigures,
     latency_of,
@@ -73,14 +73,14 @@ def test_a_huge_run_has_small_figures() -> None:
     for number, letter in enumerate(letters):
         messages.append(script.decision(f"d{number}", f"{letter} " * 1_000, node_id=letter * 300))
         messages.append(script.outcome(f"d{number}", success=False, error=f"{letter} " * 1_000))
-        messages.append(script.problem(f"p{number}", description=letter * 1_000))
+        messages.append(script.problem(f"p{number}", suggested_fix=f"{letter} " * 1_000))
     run = fold_of(*messages, script.ended("failed"))
 
     figures = _figures(run)
 
     assert (MAX_CHOICES, 400 - MAX_CHOICES) == (len(figures.choices), figures.other_decisions)
-    kept = len(figures.failures), len(figures.problems), len(figures.tags)
-    assert (MAX_FAILURES, MAX_PROBLEMS, FINDABLE_TAGS) == kept
+    kept = len(figures.failures), len(figures.fixes), len(figures.tags)
+    assert (MAX_FAILURES, MAX_FIXES, FINDABLE_TAGS) == kept
     texts = [text for choice in figures.choices for text in choice[:4]] + [f.error for f in figures.failures]
     assert MAX_TEXT == max(map(len, texts))
     assert len(figures.model_dump_json()) < 200_000

@@ -143,8 +143,8 @@ def test_each_way_to_lose_a_run_has_its_suggestion(kind: FailureKind, expected: 
 
 def test_what_the_agents_suggest_is_passed_on() -> None:
     """Once for all that say the same, with the runs that were lost with it; completed ones need no mending."""
-    problem = ("critical", "No budget", "", "Ask for 3 weeks")
-    runs = [_run(status, _choice(), problems=[problem, problem]) for status in ("failed", "stuck", "completed")]
+    fixes = ["Ask for 3 weeks", "Ask for 4 weeks"]
+    runs = [_run(status, _choice(), fixes=fixes) for status in ("failed", "stuck", "completed")]
 
     suggestion = suggest(Aggregate(runs), 10)[0]
 

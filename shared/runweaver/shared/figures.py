@@ -25,12 +25,12 @@ from runweaver.shared.failures import Failure, FailureKind, FailurePoint, failur
 from runweaver.shared.fields import MAX_COUNT
 from runweaver.shared.gist import gist
 from runweaver.shared.keys import findable_tags
-from runweaver.shared.run import Run, RunStatus, Severity
+from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 
 MAX_CHOICES: Final = 200
 MAX_FAILURES: Final = 50
-MAX_PROBLEMS: Final = 20
+MAX_FIXES: Final = 20
 MAX_TEXT: Final = 200
 
 #: Latencies are counted in steps of 5 %, each as the step in the middle of which it lies: off by 2.5 % at most.
@@ -84,15 +84,6 @@ class FailedChoice(NamedTuple):
     recovered: _Number
 
 
-class ReportedProblem(NamedTuple):
-    """A problem that the agent reported."""
-
-    severity: Severity
-    description: str
-    root_cause: str
-    suggested_fix: str
-
-
 class Breakdown(NamedTuple):
     """Where the run went wrong for good."""
 
@@ -121,7 +112,8 @@ class RunFigures(BaseModel):
     #: Decisions that are in none of the choices, because there were too many.
     other_decisions: _Number = 0
     failures: list[FailedChoice] = Field(default_factory=list)
-    problems: list[ReportedProblem] = Field(default_factory=list)
+    #: What reported problems suggest, each thing once.
+    fixes: list[str] = Field(default_factory=list)
     breakdown: Breakdown | None = None
 
     @property
@@ -140,12 +132,7 @@ class RunFigures(BaseModel):
             choices=choices,
             other_decisions=other,
             failures=_failures(failed, place_of),
-            problems=[
-                ReportedProblem(
-                    problem.severity, *map(_cut, (problem.description, problem.root_cause, problem.suggested_fix))
-                )
-                for problem in run.problems[:MAX_PROBLEMS]
-            ],
+            fixes=_fixes(run),
             breakdown=_breakdown(point, place_of) if point is not None else None,
         )
 
@@ -274,6 +261,11 @@ def _failures(failed: Iterable[Failure], place_of: dict[str, int]) -> list[Faile
         count[1] += failure.recovery is not None
     most = sorted(counts.items(), key=lambda item: item[1][0], reverse=True)[:MAX_FAILURES]
     return [FailedChoice(key[0], _cut(errors[key]), total, recovered) for key, (total, recovered) in most]
+
+
+def _fixes(run: Run) -> list[str]:
+    told = (problem.suggested_fix for problem in run.problems)
+    return list(dict.fromkeys(_cut(fix) for fix in told if fix))[:MAX_FIXES]
 
 
 def _breakdown(point: FailurePoint, place_of: dict[str, int]) -> Breakdown:

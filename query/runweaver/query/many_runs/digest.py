@@ -8,17 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from runweaver.query.many_runs.aggregate import (
-    Aggregate,
-    ChoiceKey,
-    Ended,
-    Era,
-    ErrorKey,
-    ErrorTally,
-    LostTally,
-    NodeTally,
-    Uses,
-)
+from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import (
     ChangeFinding,
     ChangeKind,
@@ -38,6 +28,7 @@ from runweaver.query.many_runs.findings import (
     TrendPoint,
 )
 from runweaver.query.many_runs.rate import Rate, chance_of_none, chance_of_sides
+from runweaver.query.many_runs.tallies import ChoiceKey, Ended, ErrorKey, ErrorTally, LostTally, NodeTally, Uses
 from runweaver.shared.figures import latency_of
 
 #: How many of the goals of an error are named.

@@ -6,18 +6,11 @@ Pure. A suggestion follows from numbers that it names; where they are too few to
 from collections import defaultdict
 from typing import Final
 
-from runweaver.query.many_runs.aggregate import (
-    Aggregate,
-    BreakdownKey,
-    ChoiceKey,
-    ChoiceTally,
-    ErrorKey,
-    Examples,
-    LostTally,
-)
+from runweaver.query.many_runs.aggregate import Aggregate
 from runweaver.query.many_runs.digest import habits, pairs, signs
 from runweaver.query.many_runs.findings import GoalSuggestion, HabitFinding, PairFinding, SignFinding
 from runweaver.query.many_runs.rate import Rate
+from runweaver.query.many_runs.tallies import BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, Examples, LostTally
 from runweaver.shared.failures import FailureKind
 
 #: Of what says where to look, but not what it would save.
