@@ -337,3 +337,15 @@ def test_suggestions_come_in_the_order_of_what_they_save() -> None:
     # The better way stands for what the worse one fails with; 15 are lost without a reason, all with the same choice.
     assert [20, 15, 15] == saves[:3]
     assert None in saves
+
+
+def test_of_runs_without_figures_only_the_end_is_known() -> None:
+    """An earlier release summarised them: they are neither unexplained, nor do they lack what others did or met."""
+    of_earlier = [_run(status, decisions=2) for status in ("completed", "failed") for _ in range(30)]
+    completed, failing = [_run("completed", _choice("ask")) for _ in range(30)], [_failing("Odd") for _ in range(5)]
+    aggregate = Aggregate([*of_earlier, *completed])
+
+    assert (90, 60, 2 * 60 + 30) == (aggregate.runs, aggregate.success.count, aggregate.decisions)
+    assert ([], [], []) == (suggest(aggregate, 10), digest.signs(aggregate, 10), digest.losses(aggregate, 10))
+    assert [] == digest.changes(Era(of_earlier), Era([*completed, *failing]), 10)
+    assert (30, 30) == (Era(of_earlier).ended.completed, Era(of_earlier).ended.lost)

@@ -24,7 +24,6 @@ from runweaver.query import (
     NodeFinding,
     OptionFinding,
     PairFinding,
-    Rate,
     SignFinding,
 )
 from runweaver.shared.wording import spell_duration
@@ -83,7 +82,7 @@ def _headline(insights: GoalInsights) -> RenderableType:
     statuses = ", ".join(f"{count:,} {status}" for status, count in insights.statuses.items())
     facts.add_row("runs", f"{insights.runs:,}: {statuses}" + (" (the newest of more)" if insights.truncated else ""))
     low, high = insights.success.low, insights.success.high
-    facts.add_row("success", f"{_rate(insights.success)}, 95 % sure to be {low:.0%} to {high:.0%}")
+    facts.add_row("success", f"{insights.success}, 95 % sure to be {low:.0%} to {high:.0%}")
     facts.add_row("trend", _trend(insights))
     if insights.duration_p50_ms is not None and insights.duration_p95_ms is not None:
         half, most = spell_duration(insights.duration_p50_ms), spell_duration(insights.duration_p95_ms)
@@ -104,7 +103,7 @@ def _trend(insights: GoalInsights) -> str:
     if trend.direction is Direction.UNKNOWN:
         return f"{bars}  {_DIRECTIONS[trend.direction]}"
     before = "before" if insights.since is not None else "the older half of the time"
-    return f"{bars}  {_rate(trend.now)}, {_DIRECTIONS[trend.direction]} {before}: {_rate(trend.before)}"
+    return f"{bars}  {trend.now}, {_DIRECTIONS[trend.direction]} {before}: {trend.before}"
 
 
 def _suggestion(suggestion: GoalSuggestion) -> RenderableType:
@@ -120,18 +119,18 @@ def _loss(loss: LossFinding) -> RenderableType:
 
 def _error(error: ErrorFinding) -> RenderableType:
     told = (
-        f"{error.count:,} ×, of which {error.recovered:,} made up for; of the runs that met it {_rate(error.runs)} "
+        f"{error.count:,} ×, of which {error.recovered:,} made up for; of the runs that met it {error.runs} "
         f"completed. {_goals_of(error.goals)}"
     )
     return _item(f"[{error.node}] {error.option}: {error.error or 'no error was told'}", told, error.run_ids)
 
 
 def _pair(pair: PairFinding) -> RenderableType:
-    return _item(f"[{pair.node}] {pair.option}", f"{_rate(pair.failures)} failed; of all others {_rate(pair.rest)}", [])
+    return _item(f"[{pair.node}] {pair.option}", f"{pair.failures} failed; of all others {pair.rest}", [])
 
 
 def _sign(sign: SignFinding) -> RenderableType:
-    told = f"{_rate(sign.taken)} of its runs completed; of all others {_rate(sign.others)}"
+    told = f"{sign.taken} of its runs completed; of all others {sign.others}"
     return _item(_way(sign.node, sign.intent, sign.option), told, [])
 
 
@@ -143,7 +142,7 @@ def _nodes(nodes: Sequence[NodeFinding]) -> RenderableType:
         table.add_row(
             Text("  ") + plain(node.node),
             f"{node.runs:,}",
-            _rate(node.failures),
+            str(node.failures),
             spell_duration(node.latency_p50_ms) if node.latency_p50_ms is not None else "–",
             spell_duration(node.latency_p95_ms) if node.latency_p95_ms is not None else "–",
             f"{node.tokens_a_run:,.0f}",
@@ -156,21 +155,21 @@ def _intent(intent: IntentFinding) -> RenderableType:
 
 
 def _option(option: OptionFinding) -> str:
-    told = f"“{option.option}”: {_rate(option.successes)} worked"
+    told = f"“{option.option}”: {option.successes} worked"
     if not option.first.total:
         return f"{told}; no run began with it"
-    return f"{told}; of the runs that began with it {_rate(option.first)} completed"
+    return f"{told}; of the runs that began with it {option.first} completed"
 
 
 def _change(change: ChangeFinding) -> RenderableType:
     what = "new" if change.kind is ChangeKind.NEW_ERROR else "gone"
-    told = f"{_rate(change.now)} of the runs, before {_rate(change.before)}"
+    told = f"{change.now} of the runs, before {change.before}"
     return _item(f"{what}: [{change.node}] {change.option}: {change.error}", told, change.run_ids)
 
 
 def _contrast(contrast: GoalContrast) -> RenderableType:
     told = "\n".join(map(_difference, contrast.differences))
-    return _item(f"{contrast.goal}: {_rate(contrast.success)} completed", told, [])
+    return _item(f"{contrast.goal}: {contrast.success} completed", told, [])
 
 
 def _difference(difference: Difference) -> str:
@@ -186,7 +185,7 @@ def _habit(habit: HabitFinding) -> RenderableType:
 def _goals(insights: GoalInsights) -> RenderableType:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2))
     for goal in insights.goals:
-        table.add_row(Text("  ") + plain(goal.goal), f"{_rate(goal.success)} completed")
+        table.add_row(Text("  ") + plain(goal.goal), f"{goal.success} completed")
     return table
 
 
@@ -219,7 +218,3 @@ def _often(times: float) -> str:
     if times in _FEW:
         return _FEW[times]
     return f"{times:.1f} times" if times % 1 else f"{times:.0f} times"
-
-
-def _rate(rate: Rate) -> str:
-    return f"{rate.count:,} of {rate.total:,} ({rate.rate:.0%})"

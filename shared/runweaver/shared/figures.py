@@ -117,6 +117,11 @@ class RunFigures(BaseModel):
     breakdown: Breakdown | None = None
 
     @property
+    def is_partial(self) -> bool:
+        """Whether only its summary is known, which says how many decisions there were and not what they were."""
+        return bool(self.decisions) and not self.choices
+
+    @property
     def texts(self) -> list[str]:
         """What the run wanted, and the errors that it met; each once, those that are alike as the first of them."""
         return list(dict.fromkeys([*(choice.intent for choice in self.choices), *(f.error for f in self.failures)]))

@@ -30,6 +30,7 @@ class Era:
     """Runs of one time, as far as it matters for telling what changed."""
 
     def __init__(self, runs: Iterable[RunFigures] = ()) -> None:
+        #: Those of which is known what they met.
         self.runs = 0
         self.ended = Ended()
         self.errors: defaultdict[ErrorKey, Examples] = defaultdict(Examples)
@@ -38,8 +39,10 @@ class Era:
 
     def add(self, figures: RunFigures) -> None:
         """Count a run."""
-        self.runs += 1
         self.ended.add(figures)
+        if figures.is_partial:
+            return  # what it met is not known
+        self.runs += 1
         if figures.failures:
             keys = [_choice_key(choice) for choice in figures.choices]
             for key in {_error_key(failure, keys) for failure in figures.failures}:
@@ -101,6 +104,8 @@ class Aggregate:
         if figures.status is RunStatus.COMPLETED or figures.status in LOST:
             self.ends.append((figures.finished_at_ms, figures.status is RunStatus.COMPLETED))
         self.goals[figures.goal_id].add(figures)
+        if figures.is_partial:
+            return
         keys = [_choice_key(choice) for choice in figures.choices]
         self._add_nodes(figures)
         self._add_choices(figures, keys)

@@ -36,6 +36,10 @@ class Rate(BaseModel):
         """The upper end of the interval; 1 where there is nothing."""
         return min(1.0, self._center + self._margin) if self.count < self.total else 1.0
 
+    def __str__(self) -> str:
+        """In words: `3 of 4 (75%)`."""
+        return f"{self.count:,} of {self.total:,} ({self.rate:.0%})"
+
     @property
     def rest(self) -> "Rate":
         """The others of the whole."""

@@ -9,7 +9,6 @@ from typing import Final
 from runweaver.query.many_runs.aggregate import Aggregate
 from runweaver.query.many_runs.digest import habits, pairs, signs
 from runweaver.query.many_runs.findings import GoalSuggestion, HabitFinding, PairFinding, SignFinding
-from runweaver.query.many_runs.rate import Rate
 from runweaver.query.many_runs.tallies import BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, Examples, LostTally
 from runweaver.shared.failures import FailureKind
 
@@ -31,11 +30,6 @@ def suggest(aggregate: Aggregate, limit: int) -> list[GoalSuggestion]:
     found += [_pair(aggregate, pair) for pair in pairs(aggregate, _MOST_HINTS)]
     found += [_habit(habit) for habit in habits(aggregate, _MOST_HINTS)]
     return sorted(found, key=lambda each: (each.saves is None, -(each.saves or 0)))[:limit]
-
-
-def told(rate: Rate) -> str:
-    """A rate in words: `3 of 4 (75 %)`."""
-    return f"{rate.count:,} of {rate.total:,} ({rate.rate:.0%})"
 
 
 def _better_ways(aggregate: Aggregate) -> dict[ChoiceKey, GoalSuggestion]:
@@ -60,8 +54,8 @@ def _begin_with(best: ChoiceTally, worse: ChoiceTally, run_ids: list[str]) -> Go
     return GoalSuggestion(
         sentence=f"[{choice.node}] {choice.intent}: begin with “{best.choice.option}” rather than “{choice.option}”.",
         saves=round(now.total * (then.rate - now.rate)),
-        because=f"Of the runs that began with “{choice.option}”, {told(now)} completed; "
-        f"of those that began with “{best.choice.option}”, {told(then)}.",
+        because=f"Of the runs that began with “{choice.option}”, {now} completed; "
+        f"of those that began with “{best.choice.option}”, {then}.",
         run_ids=run_ids,
     )
 
@@ -133,7 +127,7 @@ def _habit(habit: HabitFinding) -> GoalSuggestion:
 
 
 def _pair(aggregate: Aggregate, pair: PairFinding) -> GoalSuggestion:
-    because = f"{told(pair.failures)} failed, of all other decisions {told(pair.rest)}."
+    because = f"{pair.failures} failed, of all other decisions {pair.rest}."
     met = [item for item in aggregate.errors.items() if item[0][:2] == (pair.node, pair.option)]
     # Where runs had too many errors to keep them all, those of this pair may be among the others.
     key, most = max(met, key=lambda item: (item[1].count, item[0]), default=(None, None))
@@ -154,7 +148,7 @@ def _sign(sign: SignFinding) -> GoalSuggestion:
     return GoalSuggestion(
         sentence=f"[{sign.node}] {sign.intent}: see why runs that take “{sign.option}” complete {how} often.",
         saves=round(worse.total * (better.rate - worse.rate)) if worse is sign.taken else None,
-        because=f"{told(sign.taken)} of them completed, of the others {told(sign.others)}.",
+        because=f"{sign.taken} of them completed, of the others {sign.others}.",
         run_ids=sign.run_ids,
     )
 
