@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from runweaver.query import Direction
-from runweaver.query.many_runs import digest
+from runweaver.query.many_runs import contrasts, digest
 from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import ChangeKind
 from runweaver.query.many_runs.suggestions import suggest
@@ -240,7 +240,7 @@ def test_runs_of_a_goal_are_contrasted_with_each_other() -> None:
     ask, look = _choice("ask", ok=2), _choice("look")
     runs = [_run("completed", ask, look), _run("failed", look), _run("completed", ask, goal="easy")]
 
-    [contrast] = digest.contrasts(Aggregate(runs), 10)
+    [contrast] = contrasts.contrasts(Aggregate(runs), 10)
 
     assert ("goal", 1, 2) == (contrast.goal, contrast.success.count, contrast.success.total)
     [difference] = contrast.differences
@@ -260,10 +260,10 @@ def test_a_habit_shows_over_many_goals() -> None:
             )
         )
 
-    [habit] = digest.habits(goals(8), 10)
+    [habit] = contrasts.habits(goals(8), 10)
 
     assert ("ask", 8, 0) == (habit.option, len(habit.more_in), len(habit.less_in))
-    assert [] == digest.habits(goals(3), 10)
+    assert [] == contrasts.habits(goals(3), 10)
 
 
 def test_a_habit_is_how_often_a_run_takes_a_way_not_how_many_runs_there_are() -> None:
@@ -274,15 +274,15 @@ def test_a_habit_is_how_often_a_run_takes_a_way_not_how_many_runs_there_are() ->
             yield _run("completed", _choice("ask"), goal=f"goal-{number}")
             yield from (_run("failed", _choice("ask"), goal=f"goal-{number}") for _ in range(3))
 
-    assert [] == digest.habits(Aggregate(runs()), 10)
-    assert [] == digest.contrasts(Aggregate(runs()), 10)
+    assert [] == contrasts.habits(Aggregate(runs()), 10)
+    assert [] == contrasts.contrasts(Aggregate(runs()), 10)
 
 
 def test_ways_whose_runs_complete_more_often_are_signs() -> None:
     """Whether they are the reason is not known."""
     runs = [_run("completed", _choice("ask")) for _ in range(20)] + [_run("failed", _choice("look")) for _ in range(20)]
 
-    signs = digest.signs(Aggregate(runs), 10)
+    signs = contrasts.signs(Aggregate(runs), 10)
 
     assert {("ask", 20, 0), ("look", 0, 20)} == {(sign.option, sign.taken.count, sign.others.count) for sign in signs}
 
@@ -304,10 +304,10 @@ def test_what_a_run_did_not_come_to_tells_nothing() -> None:
         for _ in range(20)
     ]
 
-    assert [] == digest.signs(Aggregate([*completed, *broken]), 10)
-    assert [] == digest.contrasts(Aggregate([*completed, *broken]), 10)
-    assert {"look", "wait"} == {sign.option for sign in digest.signs(Aggregate([*completed, *gone_on]), 10)}
-    [contrast] = digest.contrasts(Aggregate([*completed, *gone_on]), 10)
+    assert [] == contrasts.signs(Aggregate([*completed, *broken]), 10)
+    assert [] == contrasts.contrasts(Aggregate([*completed, *broken]), 10)
+    assert {"look", "wait"} == {sign.option for sign in contrasts.signs(Aggregate([*completed, *gone_on]), 10)}
+    [contrast] = contrasts.contrasts(Aggregate([*completed, *gone_on]), 10)
     assert {"look", "wait"} == {difference.option for difference in contrast.differences}
 
 
@@ -346,6 +346,6 @@ def test_of_runs_without_figures_only_the_end_is_known() -> None:
     aggregate = Aggregate([*of_earlier, *completed])
 
     assert (90, 60, 2 * 60 + 30) == (aggregate.runs, aggregate.success.count, aggregate.decisions)
-    assert ([], [], []) == (suggest(aggregate, 10), digest.signs(aggregate, 10), digest.losses(aggregate, 10))
+    assert ([], [], []) == (suggest(aggregate, 10), contrasts.signs(aggregate, 10), digest.losses(aggregate, 10))
     assert [] == digest.changes(Era(of_earlier), Era([*completed, *failing]), 10)
     assert (30, 30) == (Era(of_earlier).ended.completed, Era(of_earlier).ended.lost)

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from redis import Redis
 
 from runweaver.query.kept_figures import KeptFigures
-from runweaver.query.many_runs import digest
+from runweaver.query.many_runs import contrasts, digest
 from runweaver.query.many_runs.aggregate import Aggregate, Era
 from runweaver.query.many_runs.findings import GoalInsights
 from runweaver.query.many_runs.suggestions import suggest
@@ -196,9 +196,9 @@ def _of_all(aggregate: Aggregate, limit: int) -> dict[str, Any]:
         "nodes": digest.nodes(aggregate, limit),
         "intents": digest.intents(aggregate, limit),
         "pairs": digest.pairs(aggregate, limit),
-        "signs": digest.signs(aggregate, limit),
-        "contrasts": digest.contrasts(aggregate, limit),
-        "habits": digest.habits(aggregate, limit),
+        "signs": contrasts.signs(aggregate, limit),
+        "contrasts": contrasts.contrasts(aggregate, limit),
+        "habits": contrasts.habits(aggregate, limit),
     }
 
 

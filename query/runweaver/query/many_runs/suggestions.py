@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import Final
 
 from runweaver.query.many_runs.aggregate import Aggregate
-from runweaver.query.many_runs.digest import habits, pairs, signs
+from runweaver.query.many_runs.contrasts import habits, signs
+from runweaver.query.many_runs.digest import pairs
 from runweaver.query.many_runs.findings import GoalSuggestion, HabitFinding, PairFinding, SignFinding
 from runweaver.query.many_runs.tallies import BreakdownKey, ChoiceKey, ChoiceTally, ErrorKey, Examples, LostTally
 from runweaver.shared.failures import FailureKind
