@@ -15,7 +15,7 @@ from benchmarks.processes import KEYS, Site, fresh_site
 from runweaver.query import Summaries
 from runweaver.shared import RunSummary, connect
 from runweaver.shared.run import Completeness, ProducerCompleteness, RunStatus
-from runweaver.worker.index import EXPIRY_GRACE_S, Indexed, add_to_indexes
+from runweaver.worker.index import EXPIRY_GRACE_S, Indexed, indexing
 
 _FEW: Final = 10_000
 _MANY: Final = 1_000_000
@@ -99,7 +99,8 @@ def _filled(site: Site, runs: int, goals: int) -> _Reader:
                 raw = summary.model_dump_json()
                 pipeline.set(KEYS.summary(summary.run_id), raw, ex=_TTL_S + EXPIRY_GRACE_S)
                 indexed.append(Indexed(summary, expires_at_ms))
-            add_to_indexes(pipeline, KEYS, indexed)
+            for command in indexing(KEYS, indexed):
+                pipeline.execute_command(*command)
             pipeline.execute()
     return _Reader(runs, goals, Summaries(site.url, namespace=KEYS.namespace), connect(site.url, name="bare"))
 

@@ -16,7 +16,7 @@ from redis.client import Pipeline as RedisPipeline
 
 from runweaver.shared import Run, RunSummary
 from runweaver.shared.archive import Archive
-from runweaver.worker.index import Indexed, add_to_indexes
+from runweaver.worker.index import Indexed, indexing
 from tests.support.messages import Script, summary_of
 from tests.support.processes import Pipeline
 from tests.support.server import Server
@@ -67,7 +67,8 @@ def _finish(pipeline: Pipeline, commands: RedisPipeline, number: int) -> None:
     archive = Archive({f"p#{seq}": raw.encode() for seq, raw in enumerate(messages)}, revision=1)
     commands.set(pipeline.keys.summary(summary.run_id), summary.model_dump_json(), ex=600)
     commands.set(pipeline.keys.archive(summary.run_id), archive.pack(), ex=600)
-    add_to_indexes(commands, pipeline.keys, [Indexed(summary, (_NOW + timedelta(days=9)).timestamp() * 1000)])
+    for command in indexing(pipeline.keys, [Indexed(summary, (_NOW + timedelta(days=9)).timestamp() * 1000)]):
+        commands.execute_command(*command)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from runweaver.query import Summaries
 from runweaver.shared import AttentionFlag, RunStatus, RunSummary
-from runweaver.worker.index import Indexed, add_to_indexes
+from runweaver.worker.index import Indexed, indexing
 from tests.support.messages import Script, summary_of
 from tests.support.processes import Pipeline
 
@@ -34,9 +34,8 @@ def _indexed(summary: RunSummary, replaced: RunSummary | None = None) -> Indexed
 
 
 def _add(pipeline: Pipeline, *entries: Indexed) -> None:
-    with pipeline.redis.pipeline(transaction=False) as commands:
-        add_to_indexes(commands, pipeline.keys, entries)
-        commands.execute()
+    for command in indexing(pipeline.keys, entries):
+        pipeline.redis.execute_command(*command)
 
 
 @pytest.mark.usefixtures("summaries")

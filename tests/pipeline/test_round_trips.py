@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError, ResponseError  # noqa: A004 - the driver's name for it
 
 from runweaver.shared import connect
-from runweaver.worker.round_trip import checked, round_trip
+from runweaver.shared.round_trip import checked, round_trip
 from tests.support.server import Server
 
 

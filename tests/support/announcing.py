@@ -1,7 +1,7 @@
 """Runs as workers leave them, and summaries written and announced as finalizers do it, without either."""
 
 from runweaver.shared import Keys, RunStatus, RunSummary, identity_of, parse_message
-from runweaver.worker.index import announce
+from runweaver.worker.index import announcing
 from tests.support.messages import Script, summary_of
 from tests.support.processes import Pipeline
 
@@ -25,9 +25,7 @@ def tell(pipeline: Pipeline, *written: RunSummary, kept: int = KEPT) -> None:
     keys = Keys(pipeline.namespace)
     for each in written:
         write(pipeline, each)
-        with pipeline.redis.pipeline() as commands:
-            announce(commands, keys, each, kept=kept)
-            commands.execute()
+        pipeline.redis.execute_command(*announcing(keys, each, kept=kept))
 
 
 def store(pipeline: Pipeline, script: Script, *, at_s: float) -> None:

@@ -36,11 +36,11 @@ def _finalizer_before_writing() -> None:
 
 
 def _finalizer_before_indexing() -> None:
-    vars(conclude)["add_to_indexes"] = _die
+    vars(conclude)["indexing"] = _die
 
 
 def _finalizer_before_leaving() -> None:
-    vars(conclude)["leave"] = _die
+    vars(conclude)["leaving"] = _die
 
 
 def _worker_on_poison() -> None:

@@ -12,7 +12,7 @@ from typing import Self
 import redis
 
 from runweaver.query import Runs, Summaries
-from runweaver.shared import Keys, ProducerSettings, RunSummary
+from runweaver.shared import Keys, ProducerSettings, RunSummary, connect
 from runweaver.worker import JobQueue
 from tests.support.waiting import wait_until
 
@@ -27,8 +27,9 @@ class Pipeline:
         self.url = url
         self.namespace = namespace
         self.keys = Keys(namespace)
-        self.redis: redis.Redis = redis.Redis.from_url(url)
-        self.jobs = JobQueue(self.redis, self.keys)
+        self.redis: redis.Redis = connect(url, name="test")
+        jobs_url = (environment or {}).get("RUNWEAVER_JOBS_URL", url)
+        self.jobs = JobQueue(connect(jobs_url, name="test"), self.keys)
         self.summaries = Summaries(url, namespace=namespace)
         self.runs = Runs(url, namespace=namespace)
         self.environment = {

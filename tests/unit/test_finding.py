@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from runweaver.query import Page, Summaries
 from runweaver.shared import InvalidArgumentError, Keys, RunStatus, RunSummary
 from runweaver.shared.attention import Attention, AttentionFlag
-from runweaver.worker.index import Indexed, add_to_indexes, clear_expired
+from runweaver.worker.index import Indexed, clear_expired, indexing
 from tests.unit.making import moment
 
 _KEYS = Keys("rw")
@@ -103,9 +103,8 @@ class _Site:
     def write(self, summary: RunSummary) -> None:
         replaced = self.known.get(summary.run_id)
         self.client.set(_KEYS.summary(summary.run_id), summary.model_dump_json())
-        with self.client.pipeline(transaction=False) as pipeline:
-            add_to_indexes(pipeline, _KEYS, [Indexed(summary, _SOON_MS, replaced)])
-            pipeline.execute()
+        for command in indexing(_KEYS, [Indexed(summary, _SOON_MS, replaced)]):
+            self.client.execute_command(*command)  # type: ignore[no-untyped-call]
         self.known[summary.run_id] = summary
 
     def matching(self, filters: dict[str, Any]) -> list[str]:

@@ -107,7 +107,11 @@ class Producer:
     def _make_outbox(self) -> Outbox:
         settings = self._settings
         send = StreamSender(
-            self._url, Keys(settings.namespace), partitions=settings.partitions, max_backlog=settings.max_backlog
+            self._url,
+            Keys(settings.namespace),
+            partitions=settings.partitions,
+            max_backlog=settings.max_backlog,
+            replicas=settings.wait_replicas,
         )
         spool = None
         if self._spool_dir is not None:

@@ -11,10 +11,11 @@ from runweaver.producer.outbox import BATCH_MESSAGES
 from runweaver.producer.spool_file import Batches
 from runweaver.producer.trouble import BacklogError
 from runweaver.shared.connection import connect
+from runweaver.shared.exchange import Command
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.partitions import raise_partitions
-from runweaver.shared.replies import execute
+from runweaver.shared.round_trip import checked, round_trip
 
 #: How long to wait for the server. Longer, and a buffer could fill up meanwhile.
 _TIMEOUT_S: Final = 2.0
@@ -34,7 +35,7 @@ _FIELDS = tuple(map(str, range(BATCH_MESSAGES)))
 class StreamSender:
     """Connects when there is something to send."""
 
-    def __init__(self, url: str, keys: Keys, *, partitions: int, max_backlog: int) -> None:
+    def __init__(self, url: str, keys: Keys, *, partitions: int, max_backlog: int, replicas: int = 0) -> None:
         """Nothing is connected yet.
 
         Args:
@@ -42,12 +43,14 @@ class StreamSender:
             keys: of our namespace.
             partitions: over how many streams to spread the messages.
             max_backlog: about how many messages a stream may hold.
+            replicas: how many must have a message, before it counts as sent.
         """
         # `Sender` sees to retries: here they would only make closing slow.
         self._client = connect(url, name="producer", retries=0, timeout_s=_TIMEOUT_S)
         self._streams = [keys.messages(partition) for partition in range(partitions)]
         self._keys = keys
         self._max_backlog = max_backlog
+        self._replicas = replicas
         self._open_streams = self._streams
         self._look_at = 0.0
         self._can_look = True
@@ -77,15 +80,13 @@ class StreamSender:
         self._client.close()
 
     def _add(self, batches: Batches) -> None:
-        with self._client.pipeline(transaction=False) as pipeline:
-            for batch in batches:
-                # Spread evenly: any worker may merge any message.
-                key = self._open_streams[next(self._turn) % len(self._open_streams)]
-                pipeline.execute_command(
-                    "XADD", key, "*", *(part for pair in zip(_FIELDS, batch, strict=False) for part in pair)
-                )
-                self._messages_an_entry += (1 - _INERTIA) * (len(batch) - self._messages_an_entry)
-            execute(pipeline)
+        commands: list[Command] = []
+        for batch in batches:
+            # Spread evenly: any worker may merge any message.
+            key = self._open_streams[next(self._turn) % len(self._open_streams)]
+            commands.append(("XADD", key, "*", *(part for pair in zip(_FIELDS, batch, strict=False) for part in pair)))
+            self._messages_an_entry += (1 - _INERTIA) * (len(batch) - self._messages_an_entry)
+        checked(round_trip(self._client, commands, replicas=self._replicas))
 
     def _look(self) -> None:
         """See which streams still have room.
@@ -106,15 +107,12 @@ class StreamSender:
         self._look_at = time.monotonic() + _LOOK_EVERY_S
 
     def _lengths(self) -> Sequence[int]:
-        with self._client.pipeline(transaction=False) as pipeline:
-            for stream in self._streams:
-                pipeline.xlen(stream)
-            try:
-                return execute(pipeline)
-            except NoPermissionError:
-                _log.warning("not allowed to see how many messages wait (XLEN): sending whatever their number")
-                self._can_look = False
-                return [0] * len(self._streams)
+        try:
+            return checked(round_trip(self._client, [("XLEN", stream) for stream in self._streams]))
+        except NoPermissionError:
+            _log.warning("not allowed to see how many messages wait (XLEN): sending whatever their number")
+            self._can_look = False
+            return [0] * len(self._streams)
 
     def _announce(self) -> None:
         """Workers serve as many partitions as anybody ever used: make sure that ours are among them."""

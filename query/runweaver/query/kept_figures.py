@@ -1,11 +1,12 @@
 """Reads the figures of finished runs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from redis import Redis
 
 from runweaver.query.places import Place
+from runweaver.shared.cluster import get_all
 from runweaver.shared.errors import CorruptDataError
 from runweaver.shared.figures import RunFigures
 from runweaver.shared.keys import Keys
@@ -50,7 +51,7 @@ class KeptFigures:
         """The figures of these runs, in their order; of those that have none, what their summaries tell."""
         for start in range(0, len(places), _RUNS_AT_ONCE):
             run_ids = [place.run_id for place in places[start : start + _RUNS_AT_ONCE]]
-            raws: Any = self._client.mget([self._keys.figures(run_id) for run_id in run_ids])
+            raws = get_all(self._client, [self._keys.figures(run_id) for run_id in run_ids])
             found = dict(zip(run_ids, raws, strict=True))
             yield from _readable(RunFigures.read, found)
             yield from self._from_summaries([run_id for run_id, raw in found.items() if raw is None])
@@ -58,7 +59,7 @@ class KeptFigures:
     def _from_summaries(self, run_ids: Sequence[str]) -> Iterator[RunFigures]:
         if not run_ids:
             return
-        raws: Any = self._client.mget([self._keys.summary(run_id) for run_id in run_ids])
+        raws = get_all(self._client, [self._keys.summary(run_id) for run_id in run_ids])
         for summary in _readable(RunSummary.read, dict(zip(run_ids, raws, strict=True))):
             self.absent += 1
             yield RunFigures.from_summary(summary)

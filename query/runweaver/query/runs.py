@@ -3,10 +3,12 @@
 import heapq
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 from redis import Redis
 
 from runweaver.shared.archive import StoredRun
+from runweaver.shared.cluster import on_server_of
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import ArchiveExpiredError, CorruptDataError, InvalidMessageError
 from runweaver.shared.keys import Keys
@@ -42,12 +44,17 @@ class Runs:
             CorruptDataError: somebody wrote something else there.
             InvalidMessageError: so, among its messages.
         """
-        with server_errors(self._url), self._client.pipeline() as pipeline:
+
+        def read(server: Redis) -> Any:
             # In one step: a finalizer may be moving messages from one to the other.
-            pipeline.hgetall(self._keys.run(run_id))
-            pipeline.get(self._keys.archive(run_id))
-            pipeline.get(self._keys.summary(run_id))
-            replies = pipeline.execute()
+            with server.pipeline() as pipeline:
+                pipeline.hgetall(self._keys.run(run_id))
+                pipeline.get(self._keys.archive(run_id))
+                pipeline.get(self._keys.summary(run_id))
+                return pipeline.execute()
+
+        with server_errors(self._url):
+            replies = on_server_of(self._client, self._keys.run(run_id), read)
         return _run(run_id, *replies)
 
     def running(self, *, goal: str | None = None, limit: int = 50) -> list[Run]:

@@ -9,6 +9,7 @@ from redis import Redis
 
 from runweaver.query.filters import Wanted
 from runweaver.query.places import Place
+from runweaver.shared.cluster import get_all
 from runweaver.shared.connection import server_errors
 from runweaver.shared.errors import CorruptFiguresError, CorruptSummaryError
 from runweaver.shared.figures import RunFigures
@@ -112,7 +113,7 @@ class Scan:
 
     def _stored(self, places: Sequence[Place]) -> Sequence[tuple[Place, bytes]]:
         with server_errors(self._url):
-            raws: Any = self._client.mget([self._keys.summary(place.run_id) for place in places])
+            raws = get_all(self._client, [self._keys.summary(place.run_id) for place in places])
         # What is none has expired since it was indexed.
         return [(place, raw) for place, raw in zip(places, raws, strict=True) if raw is not None]
 
@@ -121,7 +122,7 @@ class Scan:
         if self._wanted.grep is None or not summaries:
             return [()] * len(summaries)
         with server_errors(self._url):
-            raws: Any = self._client.mget([self._keys.figures(summary.run_id) for summary in summaries])
+            raws = get_all(self._client, [self._keys.figures(summary.run_id) for summary in summaries])
         return [_texts_of(summary, raw) for summary, raw in zip(summaries, raws, strict=True)]
 
 

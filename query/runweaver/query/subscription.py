@@ -186,10 +186,10 @@ class Subscription(Iterator[RunSummary]):
         announced = [each for place, fields in entries if (each := Announcement.read(place, fields)) is not None]
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.xrange(self._keys.finished, before, before)
-            if announced:
-                pipeline.mget([self._keys.summary(each.run_id) for each in announced])
+            for each in announced:
+                pipeline.get(self._keys.summary(each.run_id))
             replies = execute(pipeline)
-        for each, raw in zip(announced, replies[1] if announced else (), strict=True):
+        for each, raw in zip(announced, replies[1:], strict=True):
             summary = each.find(raw)
             if summary is not None and self._wanted.matches(summary) and self._is_new(summary):
                 self._items.append(_Item(summary, each.place))

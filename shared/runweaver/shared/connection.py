@@ -3,15 +3,17 @@
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis import exceptions as driver
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel
 
+from runweaver.shared.cluster import Cluster, servers_of
 from runweaver.shared.errors import (
     AccessRefusedError,
     InvalidArgumentError,
@@ -21,6 +23,8 @@ from runweaver.shared.errors import (
     SettingsError,
     WritesRefusedError,
 )
+from runweaver.shared.round_trip import TooFewReplicasError
+from runweaver.shared.server_url import OPTIONS, Kind, ServerUrl, kind_of, unknown_option
 
 #: XAUTOCLAIM, ZMSCORE and the exclusive ranges of streams came with it.
 MINIMUM_SERVER: Final = (6, 2)
@@ -32,19 +36,11 @@ _BACKOFF_BASE_S: Final = 0.05
 _BACKOFF_CAP_S: Final = 2.0
 _LONGEST_TIMEOUT_S: Final = 24 * 60 * 60
 
-#: What a URL may say after its `?`; and what more, where it begins with rediss.
-_OPTIONS: Final = frozenset(
-    {
-        *("db", "username", "password", "protocol", "client_name", "health_check_interval", "max_connections"),
-        *("socket_timeout", "socket_connect_timeout", "socket_keepalive"),
-    }
-)
-_TLS_OPTIONS: Final = frozenset(
-    {
-        *("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password"),
-        *("ssl_cert_reqs", "ssl_check_hostname", "ssl_min_version", "ssl_ciphers"),
-    }
-)
+_EXAMPLES: Final = {
+    Kind.SINGLE: "redis://user:password@host:6379/0",
+    Kind.CLUSTER: "redis+cluster://user:password@host:6379,host:6379",
+    Kind.SENTINEL: "redis+sentinel://user:password@host:26379,host:26379/name-of-primary/0",
+}
 
 
 #: Errors of the driver, how the server's words begin, what that is to us, and what we say. The first that fits counts.
@@ -86,6 +82,36 @@ _MEANINGS: Final[tuple[tuple[tuple[type[Exception], ...], tuple[str, ...], type[
         "the server at {where} is a replica ({text}): name the primary in the URL",
     ),
     (
+        (TooFewReplicasError,),
+        ("NOREPLICAS",),
+        WritesRefusedError,
+        "the server at {where} has too few replicas that keep up ({text}): see to them, or ask for fewer",
+    ),
+    (
+        (driver.MovedError,),
+        (),
+        ServerError,
+        "the server at {where} is one of a cluster ({text}): its URL begins with redis+cluster://",
+    ),
+    (
+        (),
+        ("ERR This instance has cluster support disabled",),
+        ServerError,
+        "the server at {where} is not one of a cluster ({text}): its URL begins with redis://",
+    ),
+    (
+        (driver.ClusterDownError,),
+        ("CLUSTERDOWN", "MASTERDOWN"),
+        ServerUnreachableError,
+        "the cluster at {where} is not complete ({text}): a primary is away, and no replica has taken its place yet",
+    ),
+    (
+        (MasterNotFoundError,),
+        (),
+        ServerUnreachableError,
+        "no sentinel at {where} names a primary that answers ({text}): see to the sentinels and to the name in the URL",
+    ),
+    (
         (driver.ConnectionError, driver.TimeoutError),
         (),
         ServerUnreachableError,
@@ -106,7 +132,11 @@ def connect(
     """A client for this URL. It connects when it is first used.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, as redis-py takes it (TLS options go into the query).
+        url: `redis://`, `rediss://` or `unix://`, as redis-py takes it (TLS options go into the query);
+            `redis+cluster://user:password@host:6379,host:6379`, some servers of a cluster;
+            `redis+sentinel://user:password@host:26379,host:26379/name-of-primary/0`, where the user is one of the
+            servers; options `sentinel_username` and `sentinel_password` are for the sentinels. With `rediss+…`, both
+            have TLS.
         name: what `CLIENT LIST` shows.
         blocks_for_s: how long a command of this client may block on the server.
         timeout_s: how long to wait for a connection, and for a reply (beyond the time that it may block).
@@ -115,40 +145,70 @@ def connect(
     Raises:
         SettingsError: the URL is none.
     """
-    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
-    _check_options(url)
+    if (unknown := unknown_option(url)) is not None:
+        raise SettingsError(
+            f"the Redis URL {redact(url)!r} cannot be used: there is no option {unknown!r:.100}. There are "
+            f"{', '.join(sorted(OPTIONS))}; and for rediss:// those for TLS, such as ssl_ca_certs"
+        )
+    ours = {
+        "client_name": f"runweaver-{name}",
+        "socket_timeout": blocks_for_s + timeout_s,
+        "socket_connect_timeout": timeout_s,
+    }
     try:
         url.encode()
-        client = Redis.from_url(
-            url,
-            client_name=f"runweaver-{name}",
-            socket_timeout=blocks_for_s + timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(backoff, retries),
-        )
+        client = _client(url, ours, retries)
         _check_connection(client)
     except (ValueError, TypeError, driver.RedisError) as error:
         # With a password in the URL, the driver's words may hold a part of it.
         reason = "special characters in the password have to be percent-encoded" if "@" in url else error
         raise SettingsError(
-            f"the Redis URL {redact(url)!r} cannot be used: {reason}. It looks like redis://user:password@host:6379/0"
+            f"the Redis URL {redact(url)!r} cannot be used: {reason}. It looks like {_EXAMPLES[kind_of(url)]}"
         ) from None
     return client
 
 
+def _client(url: str, options: dict[str, Any], retries: int) -> Redis:
+    backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_S, cap=_BACKOFF_CAP_S)
+    servers = ServerUrl.parse(url)
+    match servers.kind:
+        case Kind.SINGLE:
+            return Redis.from_url(url, **options, retry=Retry(backoff, retries))
+        case Kind.CLUSTER:
+            return Cluster(servers.addresses, backoff=backoff, retries=retries, options={**options, **servers.options})
+        case Kind.SENTINEL:
+            return _behind_sentinels(servers, {**options, **servers.options, "retry": Retry(backoff, retries)})
+
+
+def _behind_sentinels(servers: ServerUrl, options: dict[str, Any]) -> Redis:
+    options.pop("connection_class", None)
+    secure = {"ssl": True} if servers.is_secure else {}
+    login = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
+    of_sentinels = {name: value for name, value in options.items() if name.startswith(("ssl_", "socket_", "client_"))}
+    sentinels = Sentinel(
+        # One that does not answer is not asked again: there are others.
+        servers.addresses,
+        sentinel_kwargs={**of_sentinels, **login, **secure, "retry": Retry(NoBackoff(), 0)},
+    )
+    client: Redis = sentinels.master_for(servers.primary, **options, **secure)
+    return client
+
+
 def check_server(client: Redis, url: str) -> None:
-    """Make sure that a server answers, lets us in, and is new enough.
+    """Make sure that a server (each primary, of a cluster) answers, lets us in, and is new enough.
 
     Raises:
         ServerError: it does not; the text says what to do.
     """
     with server_errors(url):
-        version = str(client.info("server").get("redis_version", "of an unknown version"))
-        numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
-        if numbers < MINIMUM_SERVER:
-            raise ServerTooOldError(
-                f"the server at {redact(url)} is Redis {version}: at least 6.2 (or any Valkey) is needed, upgrade it"
-            )
+        where = redact(url)
+        for server in servers_of(client):
+            version = str(server.info("server").get("redis_version", "of an unknown version"))
+            numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
+            if numbers < MINIMUM_SERVER:
+                raise ServerTooOldError(
+                    f"the server at {where} is Redis {version}: at least 6.2 (or any Valkey) is needed, upgrade it"
+                )
 
 
 @contextmanager
@@ -179,7 +239,8 @@ def redact(url: str) -> str:
     hidden = f"{scheme}://(hidden)" if separator else "(hidden)"
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port
     except ValueError:
         # A password with a character that ends the host's part early: the host follows the last @.
         _, at, host = rest.rpartition("@")
@@ -205,20 +266,6 @@ def translated(error: driver.RedisError, where: str) -> ServerError:
     return ServerError(f"the server at {where} answered with an error: {text}")
 
 
-def _check_options(url: str) -> None:
-    """The driver takes any option; some (such as another encoding) would break us much later."""
-    with suppress(ValueError):
-        scheme, _, _, query, _ = urlsplit(url)
-        allowed = _OPTIONS | (_TLS_OPTIONS if scheme == "rediss" else frozenset())
-        for option in parse_qs(query, keep_blank_values=True):
-            # After a password with a question mark, what looks like an option may be the rest of it.
-            if option not in allowed and "@" not in query:
-                raise SettingsError(
-                    f"the Redis URL {redact(url)!r} cannot be used: there is no option {option!r:.100}. There are "
-                    f"{', '.join(sorted(_OPTIONS))}; and for rediss:// those for TLS, such as ssl_ca_certs"
-                )
-
-
 def _check_connection(client: Redis) -> None:
     """Make a connection, without connecting: what the driver finds wrong with a URL only then is found now."""
     pool = client.connection_pool
@@ -231,7 +278,7 @@ def _check_connection(client: Redis) -> None:
 
 def _tls_hint(error: driver.RedisError, where: str) -> str:
     """What to say where it is TLS that fails, or may be."""
-    with_tls = where.startswith("rediss:")
+    with_tls = where.startswith("rediss")
     if with_tls and _came_of(error, ssl.SSLError, FileNotFoundError, PermissionError):
         return (
             f"TLS with the server at {where} fails ({error}): see to ssl_ca_certs, ssl_certfile and ssl_keyfile in the "

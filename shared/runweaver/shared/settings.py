@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from runweaver.shared.attention import DEFAULT_THRESHOLDS, AttentionThresholds
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.messages import MAX_MESSAGE_BYTES
+from runweaver.shared.server_url import Kind, kind_of
 
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
 
@@ -22,6 +23,8 @@ Seconds = Annotated[float, Field(gt=0, le=_CENTURY_S)]
 Many = Annotated[int, Field(ge=1, le=10**12)]
 #: From nothing on.
 Threshold = Annotated[int, Field(ge=0, le=10**12)]
+#: How many replicas must have what was written, before it counts as written.
+Replicas = Annotated[int, Field(ge=0, le=100)]
 Partitions = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -55,6 +58,7 @@ class ProducerSettings(ServerSettings):
     """For what runs inside an agent."""
 
     partitions: Partitions = 1
+    wait_replicas: Replicas = 0
     max_message_bytes: Annotated[int, Field(ge=1024)] = MAX_MESSAGE_BYTES
     #: What may wait in memory for a server that is away.
     buffer_messages: Annotated[int, Field(ge=1)] = 100_000
@@ -75,12 +79,25 @@ class JobSettings(ServerSettings):
 
     @property
     def effective_jobs_url(self) -> str:
-        return self.jobs_url or self.redis_url
+        """Where RQ's data lies.
+
+        Raises:
+            SettingsError: in a cluster, on which RQ does not run.
+        """
+        url = self.jobs_url or self.redis_url
+        if kind_of(url) is Kind.CLUSTER:
+            said = "RUNWEAVER_JOBS_URL names a cluster" if self.jobs_url else "RUNWEAVER_JOBS_URL is not set"
+            raise SettingsError(
+                f"{said}, and RQ, which carries the jobs of finalizers, does not run on one: start a server by itself "
+                "for it, and set RUNWEAVER_JOBS_URL=redis://host:6379/0 for workers, finalizers and `runweaver status`"
+            )
+        return url
 
 
 class StoringSettings(JobSettings):
     """For those who decide what is kept."""
 
+    wait_replicas: Replicas = 0
     #: A run takes no more messages than this, but for its beginnings and ends.
     max_run_messages: Many = 200_000
     #: Nor, about, more of the server's memory than this.

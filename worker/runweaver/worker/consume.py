@@ -1,19 +1,25 @@
 """Takes entries from the message streams: new ones, our own that were never acknowledged, and what the dead left."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from runweaver.shared.cluster import Cluster
 from runweaver.shared.consumer_group import forget_dead
+from runweaver.shared.exchange import Command
 from runweaver.shared.keys import WORKER_GROUP, Keys
 from runweaver.shared.log import get_logger
+from runweaver.shared.round_trip import checked, round_trip
 
 #: How long a read waits on the server for something to come.
 BLOCK_S: Final = 1.0
+
+#: In a cluster nothing can wait at all partitions at once: how long to wait after a look that found nothing.
+_LOOK_AGAIN_S: Final = 0.02
 
 #: A batch is about this many messages and bytes, however many of them an entry holds. How many entries that will be is
 #: guessed from the last read, and is never more than twice as many as came then: else a few small entries in a quiet
@@ -42,19 +48,16 @@ class Consumer:
     """One member of the workers' consumer group, on all partitions."""
 
     def __init__(self, client: Redis, keys: Keys, name: str, *, partitions: int, claim_after_s: float) -> None:
-        """Take part as `name`, on a client whose socket waits longer than `BLOCK_S` and that does not retry.
-
-        A retried read would get other entries than the one whose reply was lost.
-        """
+        """Take part as `name`, on a client whose socket waits longer than `BLOCK_S`."""
         self._client = client
-        # The driver's own reply is a dictionary for each entry, in which equal field names would be lost.
-        for command in ("XREADGROUP", "XAUTOCLAIM"):
-            client.set_response_callback(command, _as_received)
         self._keys = keys
         self._name = name
         self._claim_after_s = claim_after_s
         self._next_claim_at = 0.0
         self._entries_a_read = _FIRST_ENTRIES
+        #: Whether the last read found nothing, and where the next one begins, if it cannot ask for all partitions.
+        self._is_idle = True
+        self._turn = 0
         #: How far we have read again what was delivered to us but never acknowledged; none where that is done.
         self._recovered_to: dict[int, str] | None = {}
         #: How many partitions to serve; may grow at any time, and is followed up at the next read.
@@ -103,11 +106,17 @@ class Consumer:
             self._joined += 1
 
     def _new(self) -> list[Entry]:
-        return self._read_group([">"] * self._joined, block=True)
+        """New entries: from all partitions where that is no more than a batch, or else from some in turn."""
+        many = self._joined if self._is_idle else min(self._joined, self._entries_a_read)
+        partitions = [(self._turn + each) % self._joined for each in range(many)]
+        self._turn = (self._turn + many) % self._joined
+        entries = self._read_group(dict.fromkeys(partitions, ">"), block=many == self._joined)
+        self._is_idle = not entries
+        return entries
 
     def _left_over(self) -> list[Entry]:
         if self._recovered_to is not None:
-            after = [self._recovered_to.get(partition, "0") for partition in range(self._joined)]
+            after = {partition: self._recovered_to.get(partition, "0") for partition in range(self._joined)}
             entries = self._read_group(after, block=False)
             if entries:
                 self._recovered_to |= {entry.partition: entry.id for entry in entries}
@@ -122,26 +131,33 @@ class Consumer:
             self._next_claim_at = time.monotonic() + self._claim_after_s / 4
         return []
 
-    def _read_group(self, after: Sequence[str], *, block: bool) -> list[Entry]:
-        streams = [self._keys.messages(partition) for partition in range(len(after))]
-        reply = self._client.execute_command(
-            "XREADGROUP",
-            *("GROUP", WORKER_GROUP, self._name, "COUNT", self._entries_a_read),
-            *(("BLOCK", int(BLOCK_S * 1000)) if block else ()),
-            *("STREAMS", *streams, *after),
-        )
-        pairs = reply.items() if isinstance(reply, dict) else reply or ()
-        partition_of_stream = {stream.encode(): partition for partition, stream in enumerate(streams)}
-        return [entry for stream, found in pairs for entry in _entries(partition_of_stream[stream], found)]
+    def _read_group(self, after: Mapping[int, str], *, block: bool) -> list[Entry]:
+        """Read what comes after these ids, of each partition."""
+        reading = ("XREADGROUP", "GROUP", WORKER_GROUP, self._name, "COUNT", max(1, self._entries_a_read // len(after)))
+        streams = {self._keys.messages(partition): partition for partition in after}
+        if isinstance(self._client, Cluster):
+            # A command has the keys of one slot. None of them blocks: it would keep us from what others have.
+            commands: list[Command] = [
+                (*reading, "STREAMS", stream, after[partition]) for stream, partition in streams.items()
+            ]
+        else:
+            waiting = ("BLOCK", int(BLOCK_S * 1000)) if block else ()
+            commands = [(*reading, *waiting, "STREAMS", *streams, *after.values())]
+        # Raw: the driver makes a dictionary of each entry, in which equal field names would be lost.
+        replies = checked(round_trip(self._client, commands))
+        entries = [entry for reply in replies for entry in _entries_of(reply, streams)]
+        if block and not entries and isinstance(self._client, Cluster):
+            time.sleep(_LOOK_AGAIN_S)
+        return entries
 
     def _claim(self, partition: int) -> list[Entry]:
         cursor = b"0-0"
         while True:
-            cursor, found, *_ = self._client.execute_command(
-                "XAUTOCLAIM",
-                *(self._keys.messages(partition), WORKER_GROUP, self._name),
+            claiming: Command = (
+                *("XAUTOCLAIM", self._keys.messages(partition), WORKER_GROUP, self._name),
                 *(int(self._claim_after_s * 1000), cursor, "COUNT", self._entries_a_read),
             )
+            ((cursor, found, *_),) = checked(round_trip(self._client, [claiming]))
             # Redis 6.2 tells entries that were deleted while they were pending as nothing at all.
             entries = list(_entries(partition, [entry for entry in found if entry is not None]))
             if entries or cursor == b"0-0":
@@ -172,8 +188,10 @@ class Consumer:
             self._entries_a_read = max(1, min(_MOST_ENTRIES, by_messages, by_size, 2 * len(entries)))
 
 
-def _as_received(reply: Any, **_options: Any) -> Any:
-    return reply
+def _entries_of(reply: Any, streams: Mapping[str, int]) -> Iterator[Entry]:
+    """What a read found, in the form of either protocol."""
+    for stream, found in reply.items() if isinstance(reply, dict) else reply or ():
+        yield from _entries(streams[stream.decode()], found)
 
 
 def _entries(partition: int, found: Iterable[Any]) -> Iterator[Entry]:

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from redis import Redis
-from redis.client import Pipeline
 
 from runweaver.shared.errors import InvalidArgumentError
+from runweaver.shared.exchange import Command
 from runweaver.shared.keys import Keys
 from runweaver.shared.messages import entry_time
 from runweaver.shared.replies import as_entries
@@ -54,19 +54,15 @@ class DeadLetter:
         }
 
 
-def set_aside(pipeline: Pipeline, keys: Keys, rejected: Rejected, *, kept: int) -> None:
-    """Add a dead letter to what a pipeline does; of more than about `kept` in its partition, the oldest go."""
-    pipeline.xadd(
-        keys.dead_letters(rejected.partition),
-        {
-            "message": rejected.raw,
-            "entry": rejected.entry_id,
-            "position": rejected.position,
-            "code": rejected.code,
-            "reason": rejected.reason,
-        },
-        maxlen=kept,
-        approximate=True,
+def setting_aside(keys: Keys, rejected: Rejected, *, kept: int) -> Command:
+    """What adds a dead letter; of more than about `kept` in its partition, the oldest go."""
+    return (
+        *("XADD", keys.dead_letters(rejected.partition), "MAXLEN", "~", kept, "*"),
+        *("message", rejected.raw),
+        *("entry", rejected.entry_id),
+        *("position", rejected.position),
+        *("code", rejected.code),
+        *("reason", rejected.reason),
     )
 
 

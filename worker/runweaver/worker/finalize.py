@@ -5,34 +5,35 @@ the archive, and makes the run due again under another score. So nothing is lost
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from redis import Redis
 from redis.exceptions import RedisError, WatchError
 
 from runweaver.shared.archive import StoredRun
+from runweaver.shared.cluster import AWAY, ELSEWHERE, learn
 from runweaver.shared.connection import concerns_one_key
+from runweaver.shared.exchange import Command
 from runweaver.shared.figures import RunFigures
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.messages import parse_stored
-from runweaver.shared.replies import execute
+from runweaver.shared.round_trip import TooFewReplicasError, checked, round_trip
 from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.settings import FinalizerSettings
 from runweaver.shared.summary import RunSummary
 from runweaver.worker.accept import LIFECYCLE, Rejected
 from runweaver.worker.conclude import Done, Summarised, conclude
-from runweaver.worker.dead_letters import set_aside
+from runweaver.worker.dead_letters import setting_aside
 from runweaver.worker.index import EXPIRY_GRACE_S, remove_from_indexes, stale_keys
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, read_marks
 from runweaver.worker.narrate import Narrator, story_of
-from runweaver.worker.round_trip import Command
 from runweaver.worker.story import Story
-from runweaver.worker.watching import Watcher
+from runweaver.worker.watching import Watcher, Watchers
 
 #: Runs whose last steps are done together.
 _RUNS_AT_ONCE: Final = 50
@@ -44,6 +45,12 @@ _MOST_ATTEMPTS: Final = 10
 
 #: When a run that cannot be finalized is looked at again.
 _FAILED_AGAIN_MS: Final = 60 * 60 * 1000
+
+#: How long to wait, within a job, for a server that is away, or for a replica to take its place: RQ would try the job
+#: again at once, some times, and then count it as failed.
+_PATIENCE_S: Final = 60.0
+_FIRST_RETRY_S: Final = 0.1
+_LAST_RETRY_S: Final = 1.0
 
 #: `HDEL` at most so many fields at once.
 _FIELDS_AT_ONCE: Final = 5_000
@@ -99,24 +106,44 @@ class Finalizer:
         self._each(list(silent_since), settled=True, silent_since=silent_since)
 
     def _each(self, run_ids: Sequence[str], *, settled: bool, silent_since: Mapping[str, float]) -> None:
-        partitions = int(self._client.get(self._keys.partitions) or 1)
-        with Watcher(self._client) as watcher:
-            for start in range(0, len(run_ids), _RUNS_AT_ONCE):
-                if self._is_stopping:
-                    _log.info("stopping, the sweep will ask for the rest of the job", runs=len(run_ids) - start)
-                    return
-                some = run_ids[start : start + _RUNS_AT_ONCE]
-                asked = [_Asked(run_id, settled, silent_since.get(run_id), len(run_ids) == 1) for run_id in some]
-                self._some(watcher, asked, read_marks(self._client, self._keys, some, partitions))
+        for start in range(0, len(run_ids), _RUNS_AT_ONCE):
+            if self._is_stopping:
+                _log.info("stopping, the sweep will ask for the rest of the job", runs=len(run_ids) - start)
+                return
+            some = run_ids[start : start + _RUNS_AT_ONCE]
+            asked = [_Asked(run_id, settled, silent_since.get(run_id), len(run_ids) == 1) for run_id in some]
+            self._patiently(partial(self._some, asked))
 
-    def _some(self, watcher: Watcher, asked: Sequence[_Asked], marks: Sequence[Marks]) -> None:
+    def _patiently(self, look: Callable[[], None]) -> None:
+        """Look at runs, and again where a server is away for a moment."""
+        give_up_at = time.monotonic() + _PATIENCE_S
+        retry_s = _FIRST_RETRY_S
+        while True:
+            try:
+                look()
+            except (*AWAY, *ELSEWHERE, TooFewReplicasError) as error:
+                if self._is_stopping or time.monotonic() >= give_up_at:
+                    raise
+                _log.warning("the server does not do it now, trying again", reason=str(error), retry_s=retry_s)
+                time.sleep(retry_s)
+                retry_s = min(2 * retry_s, _LAST_RETRY_S)
+            else:
+                return
+
+    def _some(self, asked: Sequence[_Asked]) -> None:
+        partitions = int(self._client.get(self._keys.partitions) or 1)
+        marks = read_marks(self._client, self._keys, [each.run_id for each in asked], partitions)
+        with Watchers(self._client, replicas=self._settings.wait_replicas) as watchers:
+            self._look_at_all(watchers, asked, marks)
+
+    def _look_at_all(self, watchers: Watchers, asked: Sequence[_Asked], marks: Sequence[Marks]) -> None:
         done: list[Done] = []
         conclude_at = time.monotonic() + _CONCLUDE_AFTER_S
         try:
             for one, its_marks in zip(asked, marks, strict=True):
                 if self._is_stopping:
                     break
-                done += self._isolated(watcher, one, its_marks)
+                done += self._isolated(watchers, one, its_marks)
                 if time.monotonic() >= conclude_at:
                     conclude(self._client, self._keys, self._settings, done)
                     done.clear()
@@ -124,10 +151,10 @@ class Finalizer:
         finally:
             conclude(self._client, self._keys, self._settings, done)
 
-    def _isolated(self, watcher: Watcher, asked: _Asked, marks: Marks) -> list[Done]:
+    def _isolated(self, watchers: Watchers, asked: _Asked, marks: Marks) -> list[Done]:
         """Look at a run. If it fails, the others of its job go on, and it is tried again by itself."""
         try:
-            return self._until_unchanged(watcher, asked, marks)
+            return self._until_unchanged(watchers, asked, marks)
         except Exception as error:
             if isinstance(error, RedisError) and not concerns_one_key(error):
                 raise
@@ -139,13 +166,17 @@ class Finalizer:
             self._jobs.finalize_alone(asked.run_id)
             return []
 
-    def _until_unchanged(self, watcher: Watcher, asked: _Asked, marks: Marks) -> list[Done]:
+    def _until_unchanged(self, watchers: Watchers, asked: _Asked, marks: Marks) -> list[Done]:
         """Look at a run, again and again while messages come in between."""
         for _ in range(_MOST_ATTEMPTS):
             if marks.due is None:
                 return []  # another finalizer was here
-            with suppress(WatchError):
-                return self._look(watcher, asked, marks)
+            try:
+                return self._look(watchers.of(self._keys.run(asked.run_id)), asked, marks)
+            except WatchError:
+                pass
+            except ELSEWHERE as error:
+                learn(self._client, error)
             (marks,) = read_marks(self._client, self._keys, [asked.run_id], marks.partitions)
         _log.info("messages keep coming, leaving the run for later", run_id=asked.run_id)
         return []
@@ -254,10 +285,9 @@ class Finalizer:
 
     def _refuse(self, watcher: Watcher, stored: StoredRun, refused: Sequence[Rejected]) -> None:
         """Set live messages aside: first write them there, then take them away here."""
-        with self._client.pipeline(transaction=False) as aside:
-            for each in refused:
-                set_aside(aside, self._keys, each, kept=self._settings.dead_letters_kept)
-            execute(aside)
+        kept, replicas = self._settings.dead_letters_kept, self._settings.wait_replicas
+        aside = [setting_aside(self._keys, each, kept=kept) for each in refused]
+        checked(round_trip(self._client, aside, replicas=replicas))
         watcher.write(*self._without_live(stored.run_id, [each.entry_id for each in refused]))
 
     def _without_live(self, run_id: str, identities: Sequence[str]) -> Iterator[Command]:

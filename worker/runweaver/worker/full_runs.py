@@ -5,8 +5,9 @@ from typing import Final
 
 from redis import Redis
 
+from runweaver.shared.exchange import Command
 from runweaver.shared.keys import Keys
-from runweaver.shared.replies import execute
+from runweaver.shared.round_trip import checked, round_trip
 from runweaver.worker.accept import Batch
 
 #: How many full runs to remember. One that was forgotten is found again with its next messages.
@@ -76,11 +77,11 @@ class FullRuns:
         names = list(run_ids)
         if not names:
             return {}
-        with self._client.pipeline(transaction=False) as pipeline:
-            for run_id in names:
-                pipeline.hlen(self._keys.run(run_id))
-                pipeline.memory_usage(self._keys.run(run_id), samples=_SAMPLES)
-            replies = execute(pipeline)
+        commands: list[Command] = []
+        for run_id in names:
+            commands.append(("HLEN", self._keys.run(run_id)))
+            commands.append(("MEMORY", "USAGE", self._keys.run(run_id), "SAMPLES", _SAMPLES))
+        replies = checked(round_trip(self._client, commands))
         return {
             run_id: (length, size or 0) for run_id, length, size in zip(names, replies[::2], replies[1::2], strict=True)
         }

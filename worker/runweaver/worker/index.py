@@ -1,19 +1,20 @@
 """The indexes over finished runs: sorted sets of run ids, scored by end time in milliseconds."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
 from runweaver.shared.attention import AttentionFlag
 from runweaver.shared.errors import CorruptSummaryError
+from runweaver.shared.exchange import Command
 from runweaver.shared.keys import Keys, findable_tags, has_index
 from runweaver.shared.log import get_logger
-from runweaver.shared.replies import as_scores, execute
+from runweaver.shared.replies import as_scores
+from runweaver.shared.round_trip import checked, round_trip
 from runweaver.shared.summary import RunSummary
 
 #: A summary outlives its term by this much, so that whoever clears the indexes can still read what it is in.
@@ -59,16 +60,16 @@ class Indexed:
     replaced: RunSummary | None = None
 
 
-def add_to_indexes(pipeline: Pipeline, keys: Keys, summaries: Iterable[Indexed]) -> None:
-    """Add summaries to their indexes, in this order, and to the list of what is to be cleared one day.
+def indexing(keys: Keys, summaries: Iterable[Indexed]) -> Iterator[Command]:
+    """What adds summaries to their indexes, in this order, and to the list of what is to be cleared one day.
 
-    Where one replaced another, take the run out of the indexes that were only that one's.
+    Where one replaced another, it takes the run out of the indexes that were only that one's.
     """
     scores: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for each in summaries:
         run_id, finished_at_ms = each.summary.run_id, each.summary.finished_at.timestamp() * 1000
         for key in stale_keys(keys, each.summary, each.replaced):
-            pipeline.zrem(key, run_id)
+            yield ("ZREM", key, run_id)
             # One run may stand here with two revisions.
             scores[key].pop(run_id, None)
         for key in index_keys(keys, each.summary):
@@ -76,32 +77,25 @@ def add_to_indexes(pipeline: Pipeline, keys: Keys, summaries: Iterable[Indexed])
         scores[keys.index_expiry][run_id] = each.expires_at_ms
     for key, members in scores.items():
         if members:
-            pipeline.zadd(key, members)
+            yield ("ZADD", key, *(part for run_id, score in members.items() for part in (score, run_id)))
 
 
 def remove_from_indexes(client: Redis, run_id: str, names: Iterable[str]) -> None:
     """Take a run out of these indexes."""
-    with client.pipeline(transaction=False) as pipeline:
-        for name in names:
-            pipeline.zrem(name, run_id)
-        execute(pipeline)
+    checked(round_trip(client, [("ZREM", name, run_id) for name in names]))
 
 
-def announce(pipeline: Pipeline, keys: Keys, summary: RunSummary, *, kept: int) -> None:
-    """Tell whoever listens that a summary was written. After a crash it may be told twice.
+def announcing(keys: Keys, summary: RunSummary, *, kept: int) -> Command:
+    """What tells whoever listens that a summary was written. After a crash it may be told twice.
 
     Of more than about `kept` announcements, the oldest go.
     """
-    pipeline.xadd(
-        keys.finished,
-        {
-            "run_id": summary.run_id,
-            "revision": summary.revision,
-            "status": summary.status.value,
-            "goal_id": summary.goal_id,
-        },
-        maxlen=kept,
-        approximate=True,
+    return (
+        *("XADD", keys.finished, "MAXLEN", "~", kept, "*"),
+        *("run_id", summary.run_id),
+        *("revision", summary.revision),
+        *("status", summary.status.value),
+        *("goal_id", summary.goal_id),
     )
 
 

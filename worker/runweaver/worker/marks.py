@@ -4,15 +4,15 @@ They are read before a run is looked at, and a run leaves them only if nobody ha
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
-from redis.client import Pipeline
 
+from runweaver.shared.exchange import Command
 from runweaver.shared.keys import Keys, partition_of
-from runweaver.shared.replies import execute
+from runweaver.shared.round_trip import checked, round_trip
 
 #: Compares and removes in one step, which no command of the server does. Each run comes with a score for each key,
 #: empty where none was noted.
@@ -47,39 +47,46 @@ def read_marks(client: Redis, keys: Keys, run_ids: Sequence[str], partitions: in
     members = defaultdict(list)
     for run_id in run_ids:
         members[partition_of(run_id, partitions)].append(run_id)
-    with client.pipeline(transaction=False) as pipeline:
-        pipeline.time()
-        for home, some in members.items():
-            pipeline.zmscore(keys.due(home), some)
-            pipeline.zmscore(keys.active(home), some)
-        (seconds, microseconds), *scores = execute(pipeline)
-    now_ms = seconds * 1000 + microseconds / 1000
+    commands: list[Command] = [("TIME",)]
+    for home, some in members.items():
+        commands.append(("ZMSCORE", keys.due(home), *some))
+        commands.append(("ZMSCORE", keys.active(home), *some))
+    now, *scores = checked(round_trip(client, commands))
+    now_ms = as_ms(now)
     marks = {
-        run_id: Marks(partitions, home, due, active, now_ms)
+        run_id: Marks(partitions, home, _score(due), _score(active), now_ms)
         for (home, some), all_due, all_active in zip(members.items(), scores[::2], scores[1::2], strict=True)
         for run_id, due, active in zip(some, all_due, all_active, strict=True)
     }
     return [marks[run_id] for run_id in run_ids]
 
 
-def leave(client: Redis | Pipeline, keys: Keys, noted: Iterable[tuple[str, Marks]]) -> None:
-    """Take runs out of the sets in which they still stand as noted."""
+def leaving(keys: Keys, noted: Iterable[tuple[str, Marks]]) -> Iterator[Command]:
+    """What takes runs out of the sets in which they still stand as noted."""
     scores = defaultdict(list)
     for run_id, marks in noted:
         scores[marks.home].append((run_id, marks.due, marks.active))
     for home, rows in scores.items():
-        remove_if_unchanged(client, [keys.due(home), keys.active(home)], rows)
+        yield removing_unchanged([keys.due(home), keys.active(home)], rows)
 
 
-def remove_if_unchanged(
-    client: Redis | Pipeline, keys: Sequence[str], rows: Iterable[tuple[str | float | None, ...]]
-) -> None:
-    """Remove runs from sets, each only where its score is still this one.
+def removing_unchanged(keys: Sequence[str], rows: Iterable[tuple[str | float | None, ...]]) -> Command:
+    """What removes runs from sets, each only where its score is still this one.
 
     Args:
-        client: what to do it with.
         keys: the sets, all in one slot.
         rows: each run's id, and its score in each of the sets; none where it is to stay.
     """
     arguments = ["" if value is None else value for row in rows for value in row]
-    client.eval(_REMOVE_IF_UNCHANGED, len(keys), *keys, *arguments)
+    return ("EVAL", _REMOVE_IF_UNCHANGED, len(keys), *keys, *arguments)
+
+
+def as_ms(time: Sequence[bytes]) -> float:
+    """The server's reply to `TIME` in milliseconds."""
+    seconds, microseconds = map(int, time)
+    return seconds * 1000 + microseconds / 1000
+
+
+def _score(raw: bytes | float | None) -> float | None:
+    """A score as it comes with either protocol."""
+    return None if raw is None else float(raw)

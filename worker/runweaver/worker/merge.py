@@ -5,21 +5,22 @@ Every step can be repeated, and a batch that failed half-way is simply merged ag
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from redis import Redis
 
 from runweaver.shared.connection import concerns_one_key
+from runweaver.shared.exchange import Command
 from runweaver.shared.keys import WORKER_GROUP, Keys, partition_of
-from runweaver.shared.replies import execute
+from runweaver.shared.round_trip import checked, round_trip
 from runweaver.shared.settings import WorkerSettings
-from runweaver.worker.accept import Batch, Rejected
-from runweaver.worker.dead_letters import set_aside
+from runweaver.worker.accept import Batch
+from runweaver.worker.dead_letters import setting_aside
 from runweaver.worker.ended_runs import EndedRuns
 from runweaver.worker.full_runs import FullRuns
 from runweaver.worker.jobs import JobQueue
-from runweaver.worker.round_trip import Command, checked, round_trip
+from runweaver.worker.marks import as_ms
 
 #: The least change of a score that a double holds well for times in milliseconds.
 _NUDGE_MS: Final = 0.001
@@ -36,6 +37,7 @@ class Merger:
         self._settle_ms = settings.settle_s * 1000
         self._late_after_ms = settings.late_after_s * 1000
         self._dead_letters_kept = settings.dead_letters_kept
+        self._replicas = settings.wait_replicas
         self._full_runs = FullRuns(
             client, keys, max_messages=settings.max_run_messages, max_bytes=settings.max_run_bytes
         )
@@ -79,7 +81,7 @@ class Merger:
             # that has not will find the set changed.
             commands.append(("EXISTS", keys.archive(run_id), keys.summary(run_id)))
             commands.append(("HLEN", keys.run(run_id)))
-        *replies, now = round_trip(self._client, [*commands, ("TIME",)])
+        *replies, now = round_trip(self._client, [*commands, ("TIME",)], replicas=self._replicas)
         late = set()
         lengths = {}
         for run_id, (stored, summarised, length) in zip(list(batch.runs), _threes(replies), strict=True):
@@ -94,8 +96,7 @@ class Merger:
         if isinstance(now, Exception):
             raise now
         self._full_runs.look(batch, lengths)
-        seconds, microseconds = map(int, now)
-        return late, seconds * 1000 + microseconds / 1000
+        return late, as_ms(now)
 
     def _give_up(self, batch: Batch, run_id: str, error: Exception) -> None:
         """Set a run's messages aside where its key holds something else; anything else is the server's affair."""
@@ -124,8 +125,8 @@ class Merger:
             # changes the score a little: a finalizer that has not seen the message must not remove the run.
             commands.append(("ZADD", keys.due(home), "NX", *_scored(run_ids, now_ms + self._late_after_ms)))
             commands += [("ZINCRBY", keys.due(home), _NUDGE_MS, run_id) for run_id in run_ids]
-        self._set_aside(batch.rejected)
-        replies = checked(round_trip(self._client, commands))
+        commands += [setting_aside(keys, each, kept=self._dead_letters_kept) for each in batch.rejected]
+        replies = checked(round_trip(self._client, commands, replicas=self._replicas))
         due_already = [
             run_id
             for run_ids, scores in zip(unmarked.values(), replies, strict=False)
@@ -133,14 +134,6 @@ class Merger:
             if score is not None
         ]
         return ended, due_already
-
-    def _set_aside(self, rejected: Sequence[Rejected]) -> None:
-        if not rejected:
-            return
-        with self._client.pipeline(transaction=False) as pipeline:
-            for each in rejected:
-                set_aside(pipeline, self._keys, each, kept=self._dead_letters_kept)
-            execute(pipeline)
 
     def _by_home(self, run_ids: Iterable[str]) -> dict[int, list[str]]:
         homes: dict[int, list[str]] = defaultdict(list)

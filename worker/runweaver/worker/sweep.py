@@ -11,11 +11,12 @@ from redis import Redis
 from runweaver.shared.fields import is_identifier
 from runweaver.shared.keys import Keys, partition_of
 from runweaver.shared.log import get_logger
-from runweaver.shared.replies import as_scores, execute
+from runweaver.shared.replies import as_scores
+from runweaver.shared.round_trip import checked, round_trip
 from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.index import clear_expired
 from runweaver.worker.jobs import JobQueue
-from runweaver.worker.marks import remove_if_unchanged
+from runweaver.worker.marks import as_ms, removing_unchanged
 
 #: How often a sweep happens, over all workers.
 SWEEP_EVERY_S: Final = 0.5
@@ -38,6 +39,7 @@ class Sweeper:
         self._keys = keys
         self._stuck_after_ms = settings.stuck_after_s * 1000
         self._dead_letter_ttl_ms = settings.dead_letter_ttl_s * 1000
+        self._replicas = settings.wait_replicas
 
     def sweep(self, partitions: int) -> bool:
         """Look once over all partitions.
@@ -48,8 +50,8 @@ class Sweeper:
         # Not released: it also keeps the workers together from sweeping more often than is useful.
         if not self._client.set(self._keys.sweep_lock, b"", nx=True, px=int(SWEEP_EVERY_S * 1000)):
             return False
-        seconds, microseconds = self._client.time()
-        now_ms = seconds * 1000 + microseconds / 1000
+        (now,) = checked(round_trip(self._client, [("TIME",)]))
+        now_ms = as_ms(now)
         clear_expired(self._client, self._keys, now_ms, _MOST_RUNS)
         self._drop_old_letters(partitions, now_ms)
         # What cannot be worked off now will still be due later.
@@ -61,11 +63,9 @@ class Sweeper:
 
     def _drop_old_letters(self, partitions: int, now_ms: float) -> None:
         oldest = f"{max(0.0, now_ms - self._dead_letter_ttl_ms):.0f}"
-        with self._client.pipeline(transaction=False) as pipeline:
-            for partition in range(partitions):
-                # Exactly, since a few may be all there are; it costs nothing where there is nothing to drop.
-                pipeline.xtrim(self._keys.dead_letters(partition), minid=oldest, approximate=False)
-            execute(pipeline)
+        # Exactly, since a few may be all there are; it costs nothing where there is nothing to drop.
+        letters = map(self._keys.dead_letters, range(partitions))
+        checked(round_trip(self._client, [("XTRIM", each, "MINID", oldest) for each in letters]))
 
     def _sweep_due(self, partition: int, partitions: int, now_ms: float) -> None:
         due = self._up_to(self._keys.due(partition), now_ms)
@@ -114,6 +114,6 @@ class Sweeper:
             if home == partition:
                 here[run_id] = score
                 continue
-            self._client.zadd(key_of(home), {run_id: score}, gt=True)
-            remove_if_unchanged(self._client, [key_of(partition)], [(run_id, score)])
+            checked(round_trip(self._client, [("ZADD", key_of(home), "GT", score, run_id)], replicas=self._replicas))
+            checked(round_trip(self._client, [removing_unchanged([key_of(partition)], [(run_id, score)])]))
         return here

@@ -5,6 +5,7 @@ reply before it asks for the next; and it spends more time on each command than 
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,14 +14,54 @@ from redis.exceptions import ConnectionError as BrokenConnectionError
 from redis.exceptions import ResponseError, WatchError
 from redis.exceptions import TimeoutError as NoReplyError
 
-from runweaver.worker.round_trip import Command, checked, pack
+from runweaver.shared.cluster import server_of
+from runweaver.shared.exchange import Command, pack
+from runweaver.shared.round_trip import check_replicas, checked, wait_for
+
+
+class Watchers:
+    """A watcher for each server, made when it is first asked for. As a context manager it closes them all."""
+
+    def __init__(self, client: Redis, *, replicas: int = 0) -> None:
+        """Nothing is watched yet.
+
+        Args:
+            client: of one server, or of a cluster.
+            replicas: see `Watcher`.
+        """
+        self._client = client
+        self._replicas = replicas
+        self._watchers: dict[Redis, Watcher] = {}
+        self._stack = ExitStack()
+
+    def of(self, key: str) -> "Watcher":
+        """The one for keys in the slot of this key."""
+        server = server_of(self._client, key)
+        if server not in self._watchers:
+            self._watchers[server] = self._stack.enter_context(Watcher(server, replicas=self._replicas))
+        return self._watchers[server]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
 
 
 class Watcher:
     """A connection on which keys are watched, from one `read` until the `write` that follows it or the next `read`."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, replicas: int = 0) -> None:
+        """Nothing is watched yet.
+
+        Args:
+            client: of one server.
+            replicas: how many must have what was written.
+        """
         self._client = client
+        self._replicas = replicas
         self._connection = client.connection_pool.get_connection()
         self._is_watching = False
         #: Whether replies are on their way that nobody has read: they would be taken for those of the next user.
@@ -51,17 +92,21 @@ class Watcher:
             WatchError: a watched key has changed, or whether it has cannot be told; nothing was written, as far as is
                 known.
             ResponseError: the first error among the replies.
+            TooFewReplicasError: it was written here, and is not on as many replicas as it should be.
         """
+        waits = [wait_for(self._replicas)] if self._replicas else []
         try:
-            replies = self._ask([("MULTI",), *commands, ("EXEC",)])
+            replies = self._ask([("MULTI",), *commands, ("EXEC",), *waits])
         except (BrokenConnectionError, NoReplyError) as error:
             self._connection.disconnect()
             raise WatchError(f"the connection broke while keys were watched: {error}") from error
         self._is_watching = False
-        checked(replies)
-        if replies[-1] is None:
+        executed = checked(replies[: len(commands) + 2])[-1]
+        if executed is None:
             raise WatchError("a watched key has changed")
-        checked(replies[-1])
+        checked(executed)
+        if waits:
+            check_replicas(replies[-1], self._replicas)
 
     def close(self) -> None:
         """Give the connection back, as it was taken."""

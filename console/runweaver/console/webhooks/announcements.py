@@ -12,6 +12,7 @@ from runweaver.shared.consumer_group import forget_dead
 from runweaver.shared.keys import Keys, webhook_group
 from runweaver.shared.log import get_logger
 from runweaver.shared.replies import as_entries
+from runweaver.shared.round_trip import checked, round_trip
 
 #: How long a read waits on the server for something to come.
 BLOCK_S: Final = 1.0
@@ -37,14 +38,8 @@ class Announcements:
     """One member of a hook's consumer group. What it takes stays pending until it is acknowledged."""
 
     def __init__(self, client: Redis, keys: Keys, hook: str, name: str, *, claim_after_s: float) -> None:
-        """Take part as `name`, on a client whose socket waits longer than `BLOCK_S` and that does not retry.
-
-        A retried read would get other entries than the one whose reply was lost.
-        """
+        """Take part as `name`, on a client whose socket waits longer than `BLOCK_S`."""
         self._client = client
-        # The driver would break at entries that were deleted while they were pending.
-        for command in ("XREADGROUP", "XAUTOCLAIM"):
-            client.set_response_callback(command, _as_received)
         self._stream = keys.finished
         self._hook = hook
         self._group = webhook_group(hook)
@@ -116,9 +111,8 @@ class Announcements:
             )
 
     def _new(self, count: int, wait_s: float) -> list[Taken]:
-        reply = self._client.execute_command(
-            "XREADGROUP",
-            *("GROUP", self._group, self._name, "COUNT", count, "BLOCK", max(1, int(wait_s * 1000))),
+        reply = self._ask(
+            *("XREADGROUP", "GROUP", self._group, self._name, "COUNT", count, "BLOCK", max(1, int(wait_s * 1000))),
             *("STREAMS", self._stream, ">"),
         )
         pairs = reply.items() if isinstance(reply, dict) else reply or ()
@@ -132,9 +126,9 @@ class Announcements:
             return []
         cursor = b"0-0"
         while True:
-            cursor, found, *deleted = self._client.execute_command(
-                "XAUTOCLAIM",
-                *(self._stream, self._group, self._name, int(self._claim_after_s * 1000), cursor, "COUNT", count),
+            cursor, found, *deleted = self._ask(
+                *("XAUTOCLAIM", self._stream, self._group, self._name),
+                *(int(self._claim_after_s * 1000), cursor, "COUNT", count),
             )
             if deleted and deleted[0]:
                 _log.warning(
@@ -160,6 +154,13 @@ class Announcements:
         failures = {each["message_id"]: each["times_delivered"] - 1 for each in pending}
         return [Taken(entry_id.decode(), _as_dict(fields), failures.get(entry_id, 0)) for entry_id, fields in entries]
 
+    def _ask(self, *command: str | bytes | int) -> Any:
+        """The reply as it is: the driver would break at entries that were deleted while they were pending.
+
+        Not retried: a read would get other entries than the one whose reply was lost.
+        """
+        return checked(round_trip(self._client, [command]))[0]
+
     def _claim(self, ids: Sequence[str], **options: int) -> None:
         self._client.xclaim(
             self._stream,
@@ -171,10 +172,6 @@ class Announcements:
             retrycount=options.get("retrycount"),
             justid=True,
         )
-
-
-def _as_received(reply: Any, **_options: Any) -> Any:
-    return reply
 
 
 def _as_dict(fields: Sequence[bytes] | None) -> dict[bytes, bytes]:

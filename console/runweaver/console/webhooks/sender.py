@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -16,6 +16,7 @@ from runweaver.console.webhooks.dead_letters import WebhookDeadLetters
 from runweaver.console.webhooks.event import Event
 from runweaver.console.webhooks.post import Poster, retry_pause_s
 from runweaver.query.subscription import Announcement
+from runweaver.shared.cluster import get_all
 from runweaver.shared.connection import connect, redact, translated
 from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
@@ -121,7 +122,7 @@ class HookSender:
             return
         announced = [(taken, Announcement.read(taken.id, taken.fields)) for taken in self._taken]
         named = [each for _, each in announced if each is not None]
-        raws: Any = self._client.mget([self._keys.summary(each.run_id) for each in named]) if named else []
+        raws = get_all(self._client, [self._keys.summary(each.run_id) for each in named])
         stored = dict(zip((each.place for each in named), raws, strict=True))
         known = {*self._posted, *(each.event.webhook_id for each in self._in_hand.values())}
         for taken, each in announced:

@@ -1,0 +1,71 @@
+"""The pipeline on a cluster, and behind sentinels."""
+
+import pytest
+
+from runweaver.producer import Producer
+from runweaver.query import Insights, Summaries
+from runweaver.shared import ProducerSettings
+from tests.support.cluster import Cluster
+from tests.support.processes import Pipeline
+
+_RUNS = 30
+
+
+@pytest.fixture(params=["cluster_pipeline", "sentinel_pipeline"])
+def pipeline_somewhere(request: pytest.FixtureRequest) -> Pipeline:
+    """A worker and a finalizer, on either."""
+    pipeline: Pipeline = request.getfixturevalue(request.param)
+    pipeline.start("worker")
+    pipeline.start("finalizer")
+    return pipeline
+
+
+def _report(pipeline: Pipeline, runs: int = _RUNS) -> list[str]:
+    partitions = int(pipeline.environment.get("RUNWEAVER_PARTITIONS", "1"))
+    settings = ProducerSettings(redis_url=pipeline.url, namespace=pipeline.namespace, partitions=partitions)
+    run_ids = []
+    with Producer(settings=settings) as producer:
+        for number in range(runs):
+            with producer.start_run(f"goal-{number % 3}", "Try it", tags=["cluster"]) as run:
+                decision = run.decide("Look", [{"id": "a", "description": "A"}], "a", "why not", node_id="finder")
+                run.record_outcome(decision, success=number % 2 == 0)
+            run_ids.append(run.run_id)
+        assert producer.flush(20)
+    return run_ids
+
+
+def test_every_run_is_summarised_and_found(pipeline_somewhere: Pipeline) -> None:
+    """By its id, by its goal and tag, as a whole, and by what many tell."""
+    run_ids = _report(pipeline_somewhere)
+
+    summaries = [pipeline_somewhere.summary(run_id) for run_id in run_ids]
+    pipeline_somewhere.wait_until_idle()
+
+    assert [1] * _RUNS == [summary.decision_count for summary in summaries]
+    listed = Summaries(pipeline_somewhere.url, namespace=pipeline_somewhere.namespace)
+    assert set(run_ids) == {each.run_id for each in listed.each(tag="cluster")}
+    assert set(run_ids[::3]) == {each.run_id for each in listed.list(goal="goal-0", limit=100).items}
+    run = pipeline_somewhere.runs.get(run_ids[0])
+    assert run is not None
+    assert ["finder"] == [decision.node_id for decision in run.decisions]
+    told = Insights(pipeline_somewhere.url, namespace=pipeline_somewhere.namespace).get("goal-0")
+    assert _RUNS // 3 == told.runs
+
+
+def test_messages_and_runs_are_spread_over_all_primaries(cluster: Cluster, cluster_pipeline: Pipeline) -> None:
+    """Streams by partition, runs by their id."""
+    keys = cluster_pipeline.keys
+
+    assert 1 < len({cluster.primary_of(keys.messages(partition)).port for partition in range(6)})
+    assert 3 == len({cluster.primary_of(keys.run(f"run-{number}")).port for number in range(50)})
+
+
+@pytest.mark.parametrize("role", ["worker", "finalizer"])
+def test_a_cluster_needs_another_server_for_jobs(cluster_pipeline: Pipeline, role: str) -> None:
+    """RQ does not run on one: that is said, and what to do."""
+    del cluster_pipeline.environment["RUNWEAVER_JOBS_URL"]
+
+    done = cluster_pipeline.run(role)
+
+    assert 2 == done.returncode
+    assert "RUNWEAVER_JOBS_URL is not set" in done.stderr

