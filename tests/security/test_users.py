@@ -19,6 +19,7 @@ from redis.retry import Retry
 from runweaver.producer import Producer
 from runweaver.shared import ProducerSettings, RunStatus
 from tests.support.asking import asking, over_stdio, refusal
+from tests.support.binary import server_under_test
 from tests.support.messages import Script
 from tests.support.receiver import Receiver, write_hooks
 from tests.support.secured import (
@@ -30,6 +31,7 @@ from tests.support.secured import (
     SecuredPipeline,
     SecuredServer,
     password_variable,
+    users_for,
 )
 from tests.support.waiting import wait_until
 
@@ -296,9 +298,9 @@ def test_the_file_works_with_redis_6_2_and_for_another_namespace(binary: str, tm
 def test_the_file_lets_nobody_in_by_itself(tmp_path: Path) -> None:
     """As it is, a server takes it, and no user of it has a password."""
     (tmp_path / "made.acl").touch()
-    with SecuredServer(tmp_path, SERVERS["valkey"]) as server, server.client(ADMIN) as admin:
+    with SecuredServer(tmp_path, server_under_test().path) as server, server.client(ADMIN) as admin:
         (tmp_path / "made.acl").write_text(
-            (DEPLOY / "users.acl").read_text() + f"user {ADMIN} on >{server.passwords[ADMIN]} ~* &* +@all\n"
+            users_for(server_under_test().path) + f"user {ADMIN} on >{server.passwords[ADMIN]} ~* &* +@all\n"
         )
         assert admin.acl_load()
         for user in USERS:
