@@ -76,10 +76,11 @@ def read_servers(client: Redis) -> list[ServerStatus]:
     Raises:
         RedisError: one does not answer, or does not let us ask (INFO).
     """
-    return [_server(address, server) for address, server in nodes_of(client)]
+    return [read_server(address, server) for address, server in nodes_of(client)]
 
 
-def _server(address: str, server: Redis) -> ServerStatus:
+def read_server(address: str, server: Redis) -> ServerStatus:
+    """Ask one server about itself: see `read_servers`."""
     status = server_status(address, server.info())
     if status.is_of_cluster:
         status.cluster_ok = _cluster_ok(server)

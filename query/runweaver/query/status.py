@@ -146,10 +146,7 @@ def _longest_due(client: Redis, active: str, due: list[tuple[str, float]], now_m
     """
     if not due:
         return 0.0
-    with client.pipeline(transaction=False) as pipeline:
-        for run_id, _ in due:
-            pipeline.zscore(active, run_id)
-        heard = execute(pipeline)
+    heard = client.zmscore(active, [run_id for run_id, _ in due])
     since = [score if heard_ms is None else heard_ms for (_, score), heard_ms in zip(due, heard, strict=True)]
     return _seconds(now_ms - min(since))
 
