@@ -74,7 +74,9 @@ def test_commands_that_read_work(pipeline: Pipeline, agent_run_id: str, command:
 
     done = pipeline.run(*arguments)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    # Other tests set messages aside in this pipeline: then status says so, with 1.
+    as_it_should = {0, 1} if arguments[0] == "status" else {0}
+    assert (True, "") == (done.returncode in as_it_should, done.stderr)
     if arguments[0] in ("runs", "show", "compare"):
         assert agent_run_id in done.stdout
 

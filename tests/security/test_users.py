@@ -48,6 +48,7 @@ _ACTIONS: Final[dict[str, list[tuple[Any, ...]]]] = {
         ("XACK", "rw:messages:{0}", "workers", "1-1"),
     ],
     "delete messages that wait": [("XDEL", "rw:messages:{0}", "1-1"), ("XTRIM", "rw:messages:{tried}", "MAXLEN", 0)],
+    "see which messages workers have in hand": [("XPENDING", "rw:messages:{0}", "workers")],
     "read the number of partitions": [("GET", "rw:partitions")],
     "set the number of partitions": [("SET", "rw:partitions", 1)],
     "store messages in a run": [("HSET", "rw:run:{tried}", "p/0", "{}")],

@@ -6,6 +6,7 @@ import typer
 
 from runweaver.console.commands import (
     dead_letters,
+    doctor,
     export,
     finding,
     insights,
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="See what a fleet of agents decided, and what came of it. The server is RUNWEAVER_REDIS_URL "
     "(redis://localhost:6379/0 where that is not set).",
 )
-for module in (processes, finding, export, one_run, two_runs, insights, watch, mcp, status):
+for module in (processes, finding, export, one_run, two_runs, insights, watch, mcp, status, doctor):
     app.add_typer(module.commands)
 app.add_typer(dead_letters.commands, name="dead-letters")
 app.add_typer(webhooks.commands, name="webhooks")

@@ -1,56 +1,189 @@
-"""`runweaver status`."""
+"""`runweaver status`: how the pipeline is doing, what is wrong with it, and what to do about that."""
 
-import json
-import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from runweaver.query import read_status
-from runweaver.shared.connection import check_server, connect, server_errors
-from runweaver.shared.keys import Keys
-from runweaver.shared.settings import WorkerSettings
-from runweaver.worker import JobQueue
+from runweaver.console.amounts import spell_bytes, spell_many, spell_seconds
+from runweaver.console.facts import Expected, Facts, read_facts
+from runweaver.console.render import plain
+from runweaver.console.terminal import print_json_line
+from runweaver.console.troubles import Trouble, troubles_of
+from runweaver.query import PartitionStatus, WorkerStatus
+from runweaver.query.servers import ServerStatus
+from runweaver.shared.settings import ProducerSettings, WorkerSettings
+
+#: Of workers, reasons and the like, so many are named; the screen is for all of it.
+_MOST_NAMED: Final = 4
+#: A partition differs much if it has so many times the others' entries, and more than a few.
+_MUCH: Final = 3
+_FEW: Final = 100
+
+_SEVERITY_STYLES: Final = {"wrong": "bold red", "warning": "bold yellow"}
 
 
-def show_status(out: Console, *, as_json: bool) -> None:
+def show_status(out: Console, *, all_partitions: bool, as_json: bool) -> bool:
     """Look at the server and at RQ's server, and show both.
+
+    Returns:
+        Whether nothing is wrong.
 
     Raises:
         ServerError: one of them does not answer.
     """
     settings = WorkerSettings.load()
-    keys = Keys(settings.namespace)
-    client = connect(settings.redis_url, name="query")
-    check_server(client, settings.redis_url)
-    with server_errors(settings.redis_url):
-        pipeline = read_status(client, keys)
-    with server_errors(settings.effective_jobs_url):
-        jobs = JobQueue(connect(settings.effective_jobs_url, name="query"), keys).status()
+    facts = read_facts(settings, Expected.of(settings, ProducerSettings.load()))
+    troubles = troubles_of(facts)
     if as_json:
-        totals = {
-            "backlog": pipeline.backlog,
-            "lag_s": pipeline.lag_s,
-            "open_runs": pipeline.open_runs,
-            "due_runs": pipeline.due_runs,
-            "dead_letters": pipeline.dead_letters,
-        }
-        sys.stdout.write(json.dumps({**totals, **pipeline.model_dump(), "jobs": jobs.model_dump()}) + "\n")
+        print_json_line(_document(facts, troubles))
+    else:
+        out.print(_facts_table(facts, all_partitions=all_partitions), highlight=False)
+        out.print()
+        out.print(_told(troubles), highlight=False)
+    return not troubles
+
+
+def _document(facts: Facts, troubles: list[Trouble]) -> dict[str, Any]:
+    pipeline = facts.pipeline
+    totals = {
+        "backlog": pipeline.backlog,
+        "lag_s": pipeline.lag_s,
+        "open_runs": pipeline.open_runs,
+        "due_runs": pipeline.due_runs,
+        "dead_letters": pipeline.dead_letters,
+        "quietest_run": pipeline.quietest_run.model_dump() if pipeline.quietest_run is not None else None,
+    }
+    letters = facts.dead_letters.model_dump(mode="json")
+    looked_at = facts.model_dump(mode="json", include={"at", "servers", "jobs_server", "jobs", "announcements"})
+    return {
+        **totals,
+        **pipeline.model_dump(),
+        **looked_at,
+        "dead_letter_codes": letters["codes"],
+        "newest_dead_letter": letters["newest"],
+        "troubles": [trouble.model_dump() for trouble in troubles],
+    }
+
+
+def _facts_table(facts: Facts, *, all_partitions: bool) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, told in _rows(facts, all_partitions=all_partitions):
+        table.add_row(name, plain(told))
+    return table
+
+
+def _rows(facts: Facts, *, all_partitions: bool) -> Iterator[tuple[str, str]]:
+    """What is told, line by line: a name, and what belongs to it. A line without name goes on with the one before."""
+    pipeline, jobs = facts.pipeline, facts.jobs
+    yield from _named("server", map(_server_line, facts.servers))
+    if facts.jobs_server is not None:
+        yield "RQ's server", _server_line(facts.jobs_server)
+    waiting = spell_many(pipeline.backlog, "entry", "entries")
+    yield "waiting", f"{waiting}, the oldest for {pipeline.lag_s:.1f} s, in {_partitions(len(pipeline.partitions))}"
+    shown = pipeline.partitions if all_partitions else _uneven(pipeline.partitions)
+    yield from (("", _partition_line(partition)) for partition in shown)
+    yield from _named("workers", _workers(pipeline.workers))
+    yield "runs", f"{pipeline.open_runs:,} open, {pipeline.due_runs:,} to summarise{_quietest(facts)}"
+    yield "finalizers", f"{jobs.finalizers}, {jobs.waiting:,} jobs waiting, {jobs.failed:,} failed"
+    yield "summaries", f"{pipeline.summaries:,}{_newest_summary(facts)}"
+    yield from _named("dead letters", _dead_letters(facts))
+    if facts.announcements is not None and facts.announcements.hooks:
+        yield from _named("webhooks", _webhooks(facts))
+
+
+def _named(name: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for place, line in enumerate(lines):
+        yield name if place == 0 else "", line
+
+
+def _server_line(server: ServerStatus) -> str:
+    role = "replica" if server.is_replica else "primary"
+    if server.replicas:
+        role += f" with {server.replicas} replicas" if server.replicas > 1 else " with a replica"
+    limit = f" of {spell_bytes(server.memory_limit)}" if server.memory_limit else ""
+    keeps = "append-only file" if server.is_append_only else "no append-only file"
+    return (
+        f"{server.address}  {server.product} {server.version}, {role}, {spell_bytes(server.memory_used)}{limit}, "
+        f"{keeps}, up {spell_seconds(server.up_s)}"
+    )
+
+
+def _partitions(count: int) -> str:
+    return f"{count} partitions" if count > 1 else "1 partition"
+
+
+def _uneven(partitions: list[PartitionStatus]) -> list[PartitionStatus]:
+    """The fullest partitions, where they have far more than the others."""
+    mean = sum(partition.backlog for partition in partitions) / len(partitions)
+    full = [partition for partition in partitions if partition.backlog > max(_FEW, _MUCH * mean)]
+    return sorted(full, key=lambda partition: partition.backlog, reverse=True)[:_MOST_NAMED]
+
+
+def _partition_line(partition: PartitionStatus) -> str:
+    waiting = spell_many(partition.backlog, "entry", "entries")
+    return (
+        f"partition {partition.partition}: {waiting}, the oldest for {partition.lag_s:.1f} s; "
+        f"{partition.open_runs:,} runs open, {partition.due_runs:,} due; {partition.dead_letters:,} dead letters"
+    )
+
+
+def _workers(workers: list[WorkerStatus]) -> Iterator[str]:
+    alive = [worker for worker in workers if worker.is_alive]
+    silent = [worker for worker in workers if not worker.is_alive]
+    pending = spell_many(sum(worker.pending for worker in alive), "entry", "entries")
+    yield f"{len(alive)}, with {pending} in hand" + (f"; {len(silent)} silent or gone" if silent else "")
+    for worker in [*silent, *(worker for worker in alive if worker.pending)][:_MOST_NAMED]:
+        asked = "" if worker.is_alive else f", silent for {spell_seconds(worker.idle_s)}"
+        yield f"{worker.name}: {worker.pending:,} in hand{asked}"
+
+
+def _quietest(facts: Facts) -> str:
+    quiet = facts.pipeline.quietest_run
+    return f"; silent for the longest: {quiet.run_id}, {spell_seconds(quiet.silent_s)}" if quiet is not None else ""
+
+
+def _newest_summary(facts: Facts) -> str:
+    newest_at = facts.announcements.newest_at if facts.announcements is not None else None
+    return f", the newest {spell_seconds(_age_s(facts, newest_at))} ago" if newest_at is not None else ""
+
+
+def _dead_letters(facts: Facts) -> Iterator[str]:
+    newest = facts.dead_letters.newest
+    if newest is None:
+        yield f"{facts.pipeline.dead_letters:,}"
         return
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="bold", no_wrap=True)
-    facts.add_column()
-    facts.add_row("waiting", f"{pipeline.backlog:,} entries, the oldest for {pipeline.lag_s:.1f} s")
-    facts.add_row("runs", f"{pipeline.open_runs:,} open, {pipeline.due_runs:,} to summarise")
-    facts.add_row("summaries", f"{pipeline.summaries:,}")
-    facts.add_row("dead letters", f"{pipeline.dead_letters:,}")
-    alive = sum(worker.is_alive for worker in pipeline.workers)
-    pending = sum(worker.pending for worker in pipeline.workers)
-    facts.add_row("workers", f"{alive}, with {pending:,} entries in hand")
-    facts.add_row("finalizers", f"{jobs.finalizers}, {jobs.waiting:,} jobs waiting, {jobs.failed:,} failed")
-    facts.add_row("partitions", str(len(pipeline.partitions)))
-    out.print(facts)
-    if pipeline.backlog and not alive:
-        out.print("\nMessages wait and no worker is there: start one with `runweaver worker`.", highlight=False)
-    if pipeline.due_runs and not jobs.finalizers:
-        out.print("\nRuns wait for their summary and no finalizer is there: `runweaver finalizer`.", highlight=False)
+    codes = ", ".join(f"{count} {code}" for code, count in list(facts.dead_letters.codes.items())[:_MOST_NAMED])
+    of_newest = f"of the newest {sum(facts.dead_letters.codes.values())}: "
+    is_all = sum(facts.dead_letters.codes.values()) == facts.pipeline.dead_letters
+    yield f"{facts.pipeline.dead_letters:,} ({'' if is_all else of_newest}{codes})"
+    yield f"{newest.id}, {spell_seconds(_age_s(facts, newest.at))} ago: {newest.reason:.120}"
+
+
+def _webhooks(facts: Facts) -> Iterator[str]:
+    assert facts.announcements is not None
+    for hook in facts.announcements.hooks[:_MOST_NAMED]:
+        yield f"{hook.hook}: {hook.waiting:,} to post"
+    if facts.announcements.dead_letters:
+        yield f"{facts.announcements.dead_letters:,} not taken: see `runweaver webhooks dead-letters list`"
+
+
+def _age_s(facts: Facts, at: datetime) -> float:
+    return max(0.0, (facts.at - at).total_seconds())
+
+
+def _told(troubles: list[Trouble]) -> RenderableType:
+    if not troubles:
+        return Text("Nothing is wrong.", style="green")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for trouble in troubles:
+        severity = Text(trouble.severity, style=_SEVERITY_STYLES[trouble.severity])
+        table.add_row(severity, Text(" ").join([plain(trouble.what), plain(trouble.todo)]))
+    return table

@@ -10,8 +10,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-#: Exit codes: something that was asked for is not there; something is wrong with the call or the server.
+#: Exit codes: something that was asked for is not there; somebody asked what is wrong, and something is; something is
+#: wrong with the call or the server.
 NOT_FOUND: Final = 1
+FOUND_WRONG: Final = 1
 TROUBLE: Final = 2
 
 _LINES_AT_ONCE: Final = 100

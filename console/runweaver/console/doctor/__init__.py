@@ -1,0 +1,1 @@
+"""`runweaver doctor`: whether a set-up is sound. Each module checks one side of it."""
