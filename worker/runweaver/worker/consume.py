@@ -117,6 +117,8 @@ class Consumer:
         self._turn = (self._turn + many) % self._joined
         entries = self._read_group(dict.fromkeys(partitions, ">"), block=many == self._joined)
         self._is_idle = not entries
+        if self._is_idle:
+            self._show_up()
         return entries
 
     def _show_up(self) -> None:
@@ -124,7 +126,7 @@ class Consumer:
 
         Looking for what is pending counts, though nothing is.
         """
-        self._read_group([_PAST_ALL], block=False)
+        self._read_group({0: _PAST_ALL}, block=False)
 
     def _left_over(self) -> list[Entry]:
         if self._recovered_to is not None:
