@@ -117,8 +117,6 @@ class Consumer:
         self._turn = (self._turn + many) % self._joined
         entries = self._read_group(dict.fromkeys(partitions, ">"), block=many == self._joined)
         self._is_idle = not entries
-        if self._is_idle:
-            self._show_up()
         return entries
 
     def _show_up(self) -> None:
