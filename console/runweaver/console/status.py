@@ -112,7 +112,7 @@ def _server_line(server: ServerStatus) -> str:
     limit = f" of {spell_bytes(server.memory_limit)}" if server.memory_limit else ""
     keeps = "AOF" if server.is_append_only else "no AOF"
     return (
-        f"{server.address}  {server.product} {server.version}, {role}, {spell_bytes(server.memory_used)}{limit}, "
+        f"{server.address} {server.product} {server.version}, {role}, {spell_bytes(server.memory_used)}{limit}, "
         f"{keeps}, up {spell_seconds(server.up_s)}"
     )
 
@@ -131,8 +131,8 @@ def _uneven(partitions: list[PartitionStatus]) -> list[PartitionStatus]:
 def _partition_line(partition: PartitionStatus) -> str:
     waiting = spell_many(partition.backlog, "entry", "entries")
     return (
-        f"partition {partition.partition}: {waiting}, the oldest for {partition.lag_s:.1f} s; "
-        f"{partition.open_runs:,} runs open, {partition.due_runs:,} due; {partition.dead_letters:,} dead letters"
+        f"partition {partition.partition}: {waiting} ({partition.lag_s:.1f} s), "
+        f"{partition.open_runs:,} open, {partition.due_runs:,} due, {partition.dead_letters:,} dead"
     )
 
 
