@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runweaver.console.doctor.clocks import check_clocks
 from tests.support.messages import Script
 from tests.support.processes import Pipeline
 from tests.support.secured import SERVERS, SecuredPipeline, SecuredServer
@@ -182,10 +184,11 @@ def test_another_number_of_partitions(sound: Pipeline, here: str, severity: str)
     assert severity == _verdicts(sound, RUNWEAVER_PARTITIONS=here)["partitions"]
 
 
-def test_a_replica_in_the_place_of_its_primary(server: Server, namespace: str) -> None:
+def test_a_replica_in_the_place_of_its_primary(namespace: str) -> None:
     """It answers, and takes nothing."""
     with (
-        Server(appendonly="yes", replicaof=f"127.0.0.1 {server.port}") as replica,
+        Server() as primary,
+        Server(appendonly="yes", replicaof=f"127.0.0.1 {primary.port}") as replica,
         Pipeline(replica.url, namespace) as pipeline,
     ):
         wait_until(lambda: pipeline.redis.info("replication")["master_link_status"] == "up", what="the replica")
@@ -235,7 +238,7 @@ def test_what_a_user_may_not_see_is_said_to_be_unknown(tmp_path: Path) -> None:
             user: [name for name in checks if checks[name]["verdict"] == "unknown"] for user, checks in seen.items()
         }
         assert ["persistence"] == unknown["reader"]
-        assert ["set-up", f"clock of localhost:{server.port}", "rq", "pipeline"] == unknown["producer"]
+        assert ["set-up", "clock", "rq", "pipeline"] == unknown["producer"]
 
 
 def test_rq_on_a_cluster(sound: Pipeline) -> None:
@@ -268,4 +271,13 @@ def test_a_server_that_is_not_there(sound: Pipeline) -> None:
     checks = _checks(sound, RUNWEAVER_REDIS_URL="redis://127.0.0.1:1/0")
 
     assert ["server"] == list(checks)
-    assert "no Redis answers at redis://127.0.0.1:1/0" in checks["server"]["what"]
+    assert "No Redis answers at redis://127.0.0.1:1/0" in checks["server"]["what"]
+
+
+def test_a_clock_that_is_off(server: Server) -> None:
+    """The server's is held against this machine's, which here goes wrong."""
+    with server.client() as client:
+        [check] = check_clocks([("here", client)], clock=lambda: time.time() - 90)
+
+    assert ("clock", "wrong") == (check.name, check.verdict)
+    assert check.what.startswith("90.0 s ahead of this machine's")

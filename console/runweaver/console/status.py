@@ -172,8 +172,6 @@ def _webhooks(facts: Facts) -> Iterator[str]:
     assert facts.announcements is not None
     for hook in facts.announcements.hooks[:_MOST_NAMED]:
         yield f"{hook.hook}: {hook.waiting:,} to post"
-    if facts.announcements.dead_letters:
-        yield f"{facts.announcements.dead_letters:,} not taken: see `runweaver webhooks dead-letters list`"
 
 
 def _age_s(facts: Facts, at: datetime) -> float:

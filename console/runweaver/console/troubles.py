@@ -152,7 +152,7 @@ def _dead_letters(facts: Facts) -> Iterator[Trouble]:
     if newest is not None and facts.at - newest.at < _LATELY:
         ago = spell_seconds((facts.at - newest.at).total_seconds())
         what = f"Messages are set aside, the last {ago} ago ({newest.code})."
-        todo = "Run `runweaver dead-letters list`, mend the cause, then `… replay --all`."
+        todo = "Run `runweaver dead-letters list`, mend the cause, then run `runweaver dead-letters replay --all`."
         yield Trouble(code="dead-letters", severity="warning", what=what, todo=todo)
 
 
@@ -202,7 +202,7 @@ def _memory(server: ServerStatus) -> Iterator[Trouble]:
     where = server.address
     if server.memory_limit and server.deletes_data:
         what = f"{where} deletes data when its memory is full: maxmemory-policy is {server.eviction_policy}."
-        todo = f"Run `redis-cli -u <URL> CONFIG SET maxmemory-policy noeviction` at {where}, and set it in its file."
+        todo = "Run `redis-cli -u <URL> CONFIG SET maxmemory-policy noeviction`, and set it in its file."
         yield Trouble(code="eviction", severity="wrong", what=what, todo=todo)
     if server.memory_share >= _NEARLY_FULL:
         used, limit = spell_bytes(server.memory_used), spell_bytes(server.memory_limit or 0)

@@ -85,14 +85,19 @@ def _reach(name: str, url: str, *, holds_data: bool) -> tuple[Redis | None, list
             for _, server in servers:
                 server.ping()
     except RunweaverError as error:
-        return None, [wrong(name, f"{error}.")]
+        return None, [wrong(name, _sentence(error))]
     checks = [ok(name, f"{redact(url)} answers.")]
     for address, server in servers:
         look = partial(_on_server, address, server, holds_data=holds_data)
-        of_which = f" of {address}" if len(servers) > 1 or not holds_data else ""
-        checks += [check.model_copy(update={"name": f"{check.name}{of_which}"}) for check in _looked(name, url, look)]
-    checks += _looked(name, url, lambda: check_clocks(servers))
+        checks += _of(address if len(servers) > 1 or not holds_data else "", _looked(name, url, look))
+    on_clocks = _looked(name, url, lambda: check_clocks(servers))
+    checks += _of("" if holds_data else "RQ's server", on_clocks)
     return client, checks
+
+
+def _of(which: str, checks: Iterable[Check]) -> list[Check]:
+    """These checks, with the name of the server where there are several."""
+    return [check.model_copy(update={"name": f"{check.name} of {which}" if which else check.name}) for check in checks]
 
 
 def _spread(client: Redis, keys: Keys) -> Iterable[Check]:
@@ -128,6 +133,11 @@ def _looked(name: str, url: str, look: Callable[[], Iterable[Check]]) -> list[Ch
         with server_errors(url):
             return list(look())
     except AccessRefusedError as error:
-        return [unknown(name, f"{error}.", "Run `runweaver doctor` with the URL of an administrator.")]
+        return [unknown(name, _sentence(error), "Run `runweaver doctor` with the URL of an administrator.")]
     except RunweaverError as error:
-        return [wrong(name, f"{error}.")]
+        return [wrong(name, _sentence(error))]
+
+
+def _sentence(error: RunweaverError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
