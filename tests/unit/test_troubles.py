@@ -22,7 +22,7 @@ def _letter(age: timedelta) -> DeadLettersStatus:
 
 
 def _hook(waiting: int) -> AnnouncementStatus:
-    return AnnouncementStatus(newest_at=BEGINNING, hooks=[HookStatus(hook="crm", waiting=waiting)], dead_letters=0)
+    return AnnouncementStatus(newest_at=BEGINNING, hooks=[HookStatus(hook="crm", waiting=waiting)])
 
 
 def _jobs(**changed: int) -> JobsStatus:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -41,10 +41,13 @@ def show_status(out: Console, *, all_partitions: bool, as_json: bool) -> bool:
     if as_json:
         print_json_line(_document(facts, troubles))
     else:
-        out.print(_facts_table(facts, all_partitions=all_partitions), highlight=False)
-        out.print()
-        out.print(_told(troubles), highlight=False)
+        out.print(status_screen(facts, troubles, all_partitions=all_partitions), highlight=False)
     return not troubles
+
+
+def status_screen(facts: Facts, troubles: list[Trouble], *, all_partitions: bool = False) -> Group:
+    """What people see: the facts, then the troubles."""
+    return Group(_facts_table(facts, all_partitions=all_partitions), "", _told(troubles))
 
 
 def _document(facts: Facts, troubles: list[Trouble]) -> dict[str, Any]:
@@ -107,9 +110,9 @@ def _server_line(server: ServerStatus) -> str:
     if server.replicas:
         role += f" with {server.replicas} replicas" if server.replicas > 1 else " with a replica"
     limit = f" of {spell_bytes(server.memory_limit)}" if server.memory_limit else ""
-    keeps = "append-only file" if server.is_append_only else "no append-only file"
+    keeps = "AOF" if server.is_append_only else "no AOF"
     return (
-        f"{server.address}  {server.product} {server.version}, {role}, {spell_bytes(server.memory_used)}{limit}, "
+        f"{server.address} {server.product} {server.version}, {role}, {spell_bytes(server.memory_used)}{limit}, "
         f"{keeps}, up {spell_seconds(server.up_s)}"
     )
 
@@ -128,8 +131,8 @@ def _uneven(partitions: list[PartitionStatus]) -> list[PartitionStatus]:
 def _partition_line(partition: PartitionStatus) -> str:
     waiting = spell_many(partition.backlog, "entry", "entries")
     return (
-        f"partition {partition.partition}: {waiting}, the oldest for {partition.lag_s:.1f} s; "
-        f"{partition.open_runs:,} runs open, {partition.due_runs:,} due; {partition.dead_letters:,} dead letters"
+        f"partition {partition.partition}: {waiting} ({partition.lag_s:.1f} s), "
+        f"{partition.open_runs:,} open, {partition.due_runs:,} due, {partition.dead_letters:,} dead"
     )
 
 
@@ -169,8 +172,6 @@ def _webhooks(facts: Facts) -> Iterator[str]:
     assert facts.announcements is not None
     for hook in facts.announcements.hooks[:_MOST_NAMED]:
         yield f"{hook.hook}: {hook.waiting:,} to post"
-    if facts.announcements.dead_letters:
-        yield f"{facts.announcements.dead_letters:,} not taken: see `runweaver webhooks dead-letters list`"
 
 
 def _age_s(facts: Facts, at: datetime) -> float:

@@ -77,7 +77,7 @@ def _stuck_workers(facts: Facts) -> Iterator[Trouble]:
             code="stuck-worker",
             severity="warning" if others_go_on else "wrong",
             what=f"Worker {worker.name} {_stuck_how(worker)}.",
-            todo=f"If its process is still there, read its log and end it; another worker takes over after {after}.",
+            todo=f"If its process is there, read its log and end it: others take over after {after}.",
         )
 
 
@@ -143,7 +143,7 @@ def _jobs(facts: Facts) -> Iterator[Trouble]:
         yield Trouble(code="jobs-waiting", severity="warning", what=what, todo="Start more: `runweaver finalizer`.")
     if jobs.failed:
         what = f"{spell_count(jobs.failed, 'job')} failed: as many runs have no summary, or an old one."
-        todo = "Look into them as docs/operating.md says under RQ; what is mended is tried again within the hour."
+        todo = "See docs/operating.md, RQ; then they are tried again within the hour."
         yield Trouble(code="jobs-failed", severity="warning", what=what, todo=todo)
 
 
@@ -152,7 +152,7 @@ def _dead_letters(facts: Facts) -> Iterator[Trouble]:
     if newest is not None and facts.at - newest.at < _LATELY:
         ago = spell_seconds((facts.at - newest.at).total_seconds())
         what = f"Messages are set aside, the last {ago} ago ({newest.code})."
-        todo = "Run `runweaver dead-letters list`; mend the cause, then `runweaver dead-letters replay --all`."
+        todo = "Run `runweaver dead-letters list`, mend the cause, then run `runweaver dead-letters replay --all`."
         yield Trouble(code="dead-letters", severity="warning", what=what, todo=todo)
 
 
@@ -202,12 +202,12 @@ def _memory(server: ServerStatus) -> Iterator[Trouble]:
     where = server.address
     if server.memory_limit and server.deletes_data:
         what = f"{where} deletes data when its memory is full: maxmemory-policy is {server.eviction_policy}."
-        todo = f"Run `redis-cli -u <URL> CONFIG SET maxmemory-policy noeviction` at {where}, and set it in its file."
+        todo = "Run `redis-cli -u <URL> CONFIG SET maxmemory-policy noeviction`, and set it in its file."
         yield Trouble(code="eviction", severity="wrong", what=what, todo=todo)
     if server.memory_share >= _NEARLY_FULL:
         used, limit = spell_bytes(server.memory_used), spell_bytes(server.memory_limit or 0)
         what = f"{where} uses {used} of {limit}: when it is full, it takes no messages."
-        todo = "Raise its maxmemory, keep less (RUNWEAVER_ARCHIVE_TTL_S), or start more workers where messages wait."
+        todo = "Raise its maxmemory, or keep less: see docs/operating.md, Retention and memory."
         severity: Severity = "wrong" if server.memory_share >= _FULL else "warning"
         yield Trouble(code="memory", severity=severity, what=what, todo=todo)
 

@@ -26,16 +26,13 @@ class AnnouncementStatus(BaseModel):
     #: When the newest summary was written.
     newest_at: datetime | None
     hooks: list[HookStatus]
-    #: Summaries that a webhook's receiver did not take.
-    dead_letters: int
 
 
 def read_announcements(client: Redis, keys: Keys) -> AnnouncementStatus | None:
-    """Look at announcements; none where this user may not (a worker's)."""
+    """Look at announcements; none where this user may not."""
     try:
         newest = as_entries(client.xrevrange(keys.finished, count=1))
         groups: Any = client.xinfo_groups(keys.finished) if newest else []
-        dead_letters = client.xlen(keys.webhook_dead_letters)
     except NoPermissionError:
         return None
     prefix = webhook_group("")
@@ -47,5 +44,4 @@ def read_announcements(client: Redis, keys: Keys) -> AnnouncementStatus | None:
             for group in groups
             if (name := group["name"].decode()).startswith(prefix)
         ],
-        dead_letters=dead_letters,
     )

@@ -6,6 +6,8 @@ from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
+from runweaver.shared.cluster import servers_of
+
 #: A replica that has not acknowledged anything for so long does not keep up. It does so every second.
 _REPLICA_AWAY_AFTER_S: Final = 10
 
@@ -67,7 +69,18 @@ def nodes_of(client: Redis) -> list[tuple[str, Redis]]:
     Raises:
         RedisError: one cannot be reached.
     """
-    return [(_address(server), server) for server in [client]]
+    return [(address_of(server), server) for server in servers_of(client)]
+
+
+def address_of(server: Redis) -> str:
+    """Host and port of a server, or the path of its socket."""
+    pool = server.connection_pool
+    # Behind sentinels, only the connection knows.
+    connection: Any = pool.get_connection()
+    try:
+        return str(getattr(connection, "path", None) or f"{connection.host}:{connection.port}")
+    finally:
+        pool.release(connection)
 
 
 def read_servers(client: Redis) -> list[ServerStatus]:
@@ -124,13 +137,3 @@ def _cluster_ok(server: Redis) -> bool | None:
     except NoPermissionError:
         return None
     return bool(told.get("cluster_state") == "ok")
-
-
-def _address(server: Redis) -> str:
-    pool = server.connection_pool
-    # Behind sentinels, only the connection knows.
-    connection: Any = pool.get_connection()
-    try:
-        return str(getattr(connection, "path", None) or f"{connection.host}:{connection.port}")
-    finally:
-        pool.release(connection)

@@ -29,17 +29,15 @@ def check_clocks(servers: Sequence[tuple[str, Redis]], clock: Callable[[], float
         try:
             ahead[address] = _ahead_s(server, clock)
         except NoPermissionError:
-            yield not_allowed(f"clock of {address}", "TIME")
+            yield not_allowed("clock", "TIME")
     yield from judge_clocks(ahead)
 
 
 def judge_clocks(ahead: Mapping[str, float]) -> Iterator[Check]:
     """What to say of servers whose clocks are so many seconds ahead of ours. Pure."""
     for address, seconds in ahead.items():
-        name, told = (
-            f"clock of {address}",
-            f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine's",
-        )
+        name = f"clock of {address}" if len(ahead) > 1 else "clock"
+        told = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
         if abs(seconds) < _MUCH_S:
             yield ok(name, f"Less than {_MUCH_S:.0f} s off this machine's.")
         elif abs(seconds) < _FAR_TOO_MUCH_S:

@@ -12,12 +12,19 @@ from redis.exceptions import NoPermissionError, ResponseError
 from runweaver.console.doctor.check import Check, not_allowed, ok, unknown, wrong
 from runweaver.console.doctor.clocks import check_clocks
 from runweaver.console.doctor.machine import check_machine
-from runweaver.console.doctor.pipeline import check_jobs_server, check_pipeline, check_rq_versions, check_writing
+from runweaver.console.doctor.pipeline import (
+    check_jobs_server,
+    check_pipeline,
+    check_rq_versions,
+    check_spread,
+    check_writing,
+)
 from runweaver.console.doctor.rights import Role, check_rights
 from runweaver.console.doctor.server import check_server_setup
 from runweaver.console.doctor.settings import check_settings
 from runweaver.console.facts import Expected, read_facts
-from runweaver.query.servers import nodes_of, read_server
+from runweaver.query.servers import address_of, nodes_of, read_server
+from runweaver.shared.cluster import server_of, servers_of
 from runweaver.shared.connection import connect, redact, server_errors
 from runweaver.shared.errors import AccessRefusedError, RunweaverError
 from runweaver.shared.keys import Keys
@@ -54,8 +61,10 @@ def examine(environment: Mapping[str, str], wish: Wish) -> list[Check]:
     if data is None or jobs is None:
         return checks
     namespace, expected = workers.namespace, Expected.of(workers, producers)
-    checks += _looked("rights", url, lambda: check_rights(nodes_of(data)[0][1], jobs, namespace, wish.role))
+    checks += _looked("rights", url, lambda: check_rights(servers_of(data)[0], jobs, namespace, wish.role))
     checks += _looked("jobs", jobs_url, lambda: check_rq_versions(JobQueue(jobs, Keys(namespace))))
+    if len(servers_of(data)) > 1:
+        checks += _looked("spread", url, lambda: _spread(data, Keys(namespace)))
     checks += _looked("pipeline", url, lambda: check_pipeline(read_facts(workers, expected)))
     if wish.write:
         key = f"{namespace}-doctor:{secrets.token_hex(8)}"
@@ -76,14 +85,25 @@ def _reach(name: str, url: str, *, holds_data: bool) -> tuple[Redis | None, list
             for _, server in servers:
                 server.ping()
     except RunweaverError as error:
-        return None, [wrong(name, f"{error}.")]
+        return None, [wrong(name, _sentence(error))]
     checks = [ok(name, f"{redact(url)} answers.")]
     for address, server in servers:
         look = partial(_on_server, address, server, holds_data=holds_data)
-        of_which = f" of {address}" if len(servers) > 1 or not holds_data else ""
-        checks += [check.model_copy(update={"name": f"{check.name}{of_which}"}) for check in _looked(name, url, look)]
-    checks += _looked(name, url, lambda: check_clocks(servers))
+        checks += _of(address if len(servers) > 1 or not holds_data else "", _looked(name, url, look))
+    on_clocks = _looked(name, url, lambda: check_clocks(servers))
+    checks += _of("" if holds_data else "RQ's server", on_clocks)
     return client, checks
+
+
+def _of(which: str, checks: Iterable[Check]) -> list[Check]:
+    """These checks, with the name of the server where there are several."""
+    return [check.model_copy(update={"name": f"{check.name} of {which}" if which else check.name}) for check in checks]
+
+
+def _spread(client: Redis, keys: Keys) -> Iterable[Check]:
+    partitions = range(int(client.get(keys.partitions) or 1))
+    places = [address_of(server_of(client, keys.messages(partition))) for partition in partitions]
+    return check_spread(places, [address for address, _ in nodes_of(client)])
 
 
 def _on_server(address: str, server: Redis, *, holds_data: bool) -> Iterable[Check]:
@@ -113,6 +133,11 @@ def _looked(name: str, url: str, look: Callable[[], Iterable[Check]]) -> list[Ch
         with server_errors(url):
             return list(look())
     except AccessRefusedError as error:
-        return [unknown(name, f"{error}.", "Run `runweaver doctor` with the URL of an administrator.")]
+        return [unknown(name, _sentence(error), "Run `runweaver doctor` with the URL of an administrator.")]
     except RunweaverError as error:
-        return [wrong(name, f"{error}.")]
+        return [wrong(name, _sentence(error))]
+
+
+def _sentence(error: RunweaverError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."

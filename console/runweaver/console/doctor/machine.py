@@ -26,7 +26,7 @@ def check_machine(spool: Path | None, spool_bytes: int) -> Iterator[Check]:
     yield ok("versions", f"{_versions()}.")
     yield from _open_files()
     if spool is not None:
-        yield _spool(spool, spool_bytes, _MOUNTS)
+        yield check_spool(spool, spool_bytes)
 
 
 def _versions() -> str:
@@ -50,7 +50,14 @@ def _open_files() -> Iterator[Check]:
         yield warning("files", what, "Allow more: `ulimit -n 1024`.") if few else ok("files", what)
 
 
-def _spool(directory: Path, most_bytes: int, mounts: Path) -> Check:
+def check_spool(directory: Path, most_bytes: int, mounts: Path = _MOUNTS) -> Check:
+    """Whether producers can use a directory for that many bytes.
+
+    Args:
+        directory: for the spool.
+        most_bytes: of all its files.
+        mounts: the system's list of what is mounted where.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=directory, prefix="runweaver-doctor-"):

@@ -13,7 +13,7 @@ _APART_SINCE: Final = (7, 0)
 _NEARLY_FULL: Final = 0.85
 #: What a server may have of its machine's memory: it needs some beside that, all the more while it saves.
 _MOST_OF_MACHINE: Final = 0.8
-_SET: Final = "redis-cli CONFIG SET"
+_SET: Final = "Run `redis-cli CONFIG SET"
 
 
 def check_server_setup(server: ServerStatus, config: Mapping[str, str] | None, *, holds_data: bool) -> Iterator[Check]:
@@ -49,7 +49,7 @@ def _version(server: ServerStatus) -> Check:
 
 def _persistence(server: ServerStatus, config: Mapping[str, str] | None) -> Iterator[Check]:
     name = "persistence"
-    to_append = f"`{_SET} appendonly yes`, and the same in its configuration file."
+    to_append = f"{_SET} appendonly yes`, and set the same in its configuration file."
     if not server.is_append_only:
         if config is None:
             yield warning(
@@ -71,7 +71,7 @@ def _persistence(server: ServerStatus, config: Mapping[str, str] | None) -> Iter
             yield unknown(name, what, "Run `runweaver doctor` with the URL of an administrator.")
         case "no":
             what = "Append-only file, flushed when the machine likes: a power cut loses half a minute or more."
-            yield warning(name, what, f"`{_SET} appendfsync everysec`.")
+            yield warning(name, what, f"{_SET} appendfsync everysec`.")
         case "everysec":
             yield ok(name, "Append-only file, flushed every second: that much a power cut may lose.")
         case _:
@@ -82,7 +82,7 @@ def _eviction(server: ServerStatus) -> Check:
     name = "eviction"
     if not server.deletes_data:
         return ok(name, "noeviction: it deletes nothing to make room.")
-    to_keep = f"`{_SET} maxmemory-policy noeviction`, and the same in its configuration file."
+    to_keep = f"{_SET} maxmemory-policy noeviction`, and set the same in its configuration file."
     what = f"maxmemory-policy is {server.eviction_policy}: it deletes runs, summaries or jobs to make room"
     if server.memory_limit is None:
         return warning(name, f"{what}, once it has a maxmemory.", to_keep)
@@ -94,14 +94,14 @@ def _memory(server: ServerStatus) -> Check:
     if server.memory_limit is None:
         what = f"{used} in use, and no maxmemory: a flood takes all of the machine's, until something is killed."
         sensible = f"{machine * _MOST_OF_MACHINE / 2**20:.0f}mb at most" if machine else "80 % of the machine's at most"
-        return warning(name, what, f"`{_SET} maxmemory …`, {sensible}: producers then wait.")
+        return warning(name, what, f"{_SET} maxmemory <limit>`, {sensible}: then producers wait.")
     limit = spell_bytes(server.memory_limit)
     if server.memory_share >= _NEARLY_FULL:
         what = f"{used} of {limit} in use: when it is full, it takes no messages."
         return wrong(name, what, "Raise its maxmemory, or keep less: see docs/operating.md, Retention and memory.")
     if machine and server.memory_limit > _MOST_OF_MACHINE * machine:
         what = f"maxmemory is {limit}, and the machine has {spell_bytes(machine)}: it needs more than that to save."
-        return warning(name, what, f"`{_SET} maxmemory {machine * _MOST_OF_MACHINE / 2**20:.0f}mb`, or less.")
+        return warning(name, what, f"{_SET} maxmemory {machine * _MOST_OF_MACHINE / 2**20:.0f}mb`, or less.")
     return ok(name, f"{used} of {limit} in use.")
 
 
@@ -114,7 +114,7 @@ def _replication(server: ServerStatus, config: Mapping[str, str] | None) -> Iter
         yield (
             ok("cluster", "All slots have a server.")
             if server.cluster_ok
-            else wrong("cluster", "It is not whole.", f"`redis-cli --cluster check {server.address}`.")
+            else wrong("cluster", "It is not whole.", f"Run `redis-cli --cluster check {server.address}`.")
         )
     if server.lost_replicas:
         yield warning(name, "It had replicas, and has none any more.", "Start them again.")
@@ -127,7 +127,7 @@ def _replication(server: ServerStatus, config: Mapping[str, str] | None) -> Iter
         yield not_allowed(name, "CONFIG GET min-replicas-to-write")
     elif config.get("min-replicas-to-write", "0") == "0":
         what = "A primary that is cut off from its replicas takes writes that are lost when one takes its place."
-        yield warning(name, what, f"`{_SET} min-replicas-to-write 1`.")
+        yield warning(name, what, f"{_SET} min-replicas-to-write 1`.")
     else:
         yield ok(name, f"{server.replicas} replicas, {config['min-replicas-to-write']} needed for a write.")
 

@@ -37,7 +37,7 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Check]:
         except SettingsError as error:
             problems |= dict.fromkeys(str(error).split("; "))
     if not problems:
-        problems |= dict.fromkeys(_narrator())
+        problems |= dict.fromkeys(_at_odds())
     for problem in problems:
         yield wrong("settings", f"{problem}.", "Correct it: docs/operating.md lists all settings.")
     known = {f"{_PREFIX}{name}".upper() for role in _ROLES for name in role.model_fields} | COMMAND_LINE
@@ -50,11 +50,16 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Check]:
         yield ok("settings", f"{len(known.intersection(ours))} of {len(known)} are set, and make sense.")
 
 
-def _narrator() -> Iterator[str]:
-    try:
-        load_narrator(FinalizerSettings.load().narrator)
-    except SettingsError as error:
-        yield str(error)
+def _at_odds() -> Iterator[str]:
+    """What is wrong with settings that are each well formed."""
+    for look in (
+        lambda: load_narrator(FinalizerSettings.load().narrator),
+        lambda: WorkerSettings.load().effective_jobs_url,
+    ):
+        try:
+            look()
+        except SettingsError as error:
+            yield str(error)
 
 
 def _instead_of(name: str, known: set[str]) -> str:
