@@ -65,7 +65,7 @@ def test_the_settings_table_says_who_reads_what() -> None:
 def test_the_protocol_lists_the_fields_of_messages(kind: str) -> None:
     """For each message type, docs/protocol.md names all fields and what stands for an absent one."""
     timed_by_itself = MESSAGES[kind].model_fields["sent_at"].default_factory is not None
-    common = {"type", "run_id", "producer", "seq", "shed_bytes", *(() if timed_by_itself else ("sent_at",))}
+    common = {"v", "type", "run_id", "producer", "seq", "shed_bytes", *(() if timed_by_itself else ("sent_at",))}
 
     assert defaults_of_fields(MESSAGES[kind], leave_out=common) == field_table(f"`{kind}`")
 
@@ -159,7 +159,9 @@ def roles_of_settings() -> dict[str, set[str]]:
 
 def defaults_of_the_command_line() -> dict[str, str]:
     """The variables that the command line reads by itself, with their defaults."""
-    return {str(option.envvar): str(option.default) for option in COMMAND_LINE.params if option.envvar}
+    commands = [COMMAND_LINE, *(command for _, command in sorted(COMMAND_LINE.commands.items()))]  # type: ignore[attr-defined]
+    options = [option for command in commands for option in command.params if option.envvar]
+    return {str(option.envvar): _as_setting(option.default) for option in options}
 
 
 def field_table(heading: str) -> dict[str, str]:
