@@ -92,6 +92,13 @@ def test_the_protocol_lists_what_all_messages_have() -> None:
     assert expected == field_table("What every message has")
 
 
+def test_every_event_of_workers_and_finalizers_is_explained() -> None:
+    """docs/operating.md lists each of them, at its level, and no other."""
+    documented = {row[0]: row[1] for row in table_after("Logs", ROOT / "docs" / "operating.md", number=2)}
+
+    assert events_logged_by(ROOT / "worker") == documented
+
+
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file that exists; one to a heading names a heading that exists."""
@@ -178,11 +185,20 @@ def defaults_of_fields(model: type[BaseModel], leave_out: set[str] | None = None
     }
 
 
-def table_after(heading: str, page: Path) -> list[list[str]]:
-    """The rows of the first table under a heading."""
+def events_logged_by(folder: Path) -> dict[str, str]:
+    """What the code says to its log, and at which level."""
+    found = {}
+    for path in folder.rglob("*.py"):
+        for call in re.finditer(r"_log\.(\w+)\(\s*\"([^\"]+)\"", path.read_text(encoding="utf-8")):
+            found[call[2]] = "error" if call[1] == "exception" else call[1]
+    return found
+
+
+def table_after(heading: str, page: Path, *, number: int = 1) -> list[list[str]]:
+    """The rows of the first table under a heading, or of a later one."""
     _, _, text = page.read_text(encoding="utf-8").partition(f"# {heading}\n")
-    _, _, rows = text.partition("| --- ")
-    table = rows.partition("\n\n")[0].splitlines()[1:]
+    rows = text.split("| --- |\n")[number]
+    table = rows.partition("\n\n")[0].splitlines()
     assert table, f"there is no table under {heading!r}"
     return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in table]
 

@@ -53,6 +53,6 @@ class Account:
             slowest_ms=round(self._slowest_s * 1000, 1),
         )
         if self._set_aside:
-            _log.warning("messages were set aside, see `runweaver dead-letters list`", codes=dict(self._set_aside))
+            _log.warning("messages were set aside, see runweaver dead-letters list", codes=dict(self._set_aside))
         self._begin()
         self._next_at = now + EVERY_S

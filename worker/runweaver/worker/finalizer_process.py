@@ -128,7 +128,7 @@ class _FinalizeWorker(SimpleWorker):
         return succeeded
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ARG002 - RQ's signature
-        """Tell of a job that failed. RQ's own words would have the traceback, and what the job asked for, in the event."""
+        """Tell of a job that failed. RQ would have the traceback in the event, and what the job asked for."""
         _log.error("a job failed", exc_info=exc_info)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:

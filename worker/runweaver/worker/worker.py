@@ -154,7 +154,7 @@ class Worker:
             except RedisError:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
-                _log.exception("a message cannot be merged, setting it aside", runs=list(alone.runs))
+                _log.exception("a message cannot be merged, setting it aside", run_id=next(iter(alone.runs)))
                 for run in alone.runs.values():
                     rejected += run.rejected("failed", repr(error))
         self._merger.merge(Batch(batch.entries, rejected=rejected))
