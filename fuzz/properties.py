@@ -87,7 +87,7 @@ def message_is_refused_or_can_be_told(raw: bytes) -> None:
     try:
         admitted = _admitted(raw)
     except InvalidMessageError as error:
-        assert error.code in {"too-large", "not-json", "unknown-type", "invalid"}, error.code
+        assert error.code in {"too-large", "not-json", "unknown-type", "version", "invalid"}, error.code
         _is_refused(raw, str(error))
         return
     identity = admitted.identity
@@ -193,7 +193,7 @@ def entries_are_sorted_out(entries: Sequence[Entry]) -> None:
     for each in batch.rejected:
         assert each.reason.encode()
         # An unforeseen error is one that we would like to know of.
-        assert each.code in {"too-large", "not-json", "unknown-type", "invalid"}, each.reason
+        assert each.code in {"too-large", "not-json", "unknown-type", "version", "invalid"}, each.reason
 
 
 def archive_is_read_or_refused(packed: bytes) -> None:

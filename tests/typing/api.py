@@ -58,6 +58,8 @@ async def look_up_slowly() -> int:
 
 def a_run_by_hand(producer: Producer) -> None:
     run: ActiveRun = producer.start_run("goal", "In words", input_data={"lead": 1}, run_id="run-1", tags=["a"])
+    producer.start_run("goal", trace_context={"traceparent": "00-…", "tracestate": ""})
+    producer.start_run("goal", trace_context=7)  # type: ignore[arg-type]
     decision_id: str = run.decide(
         "Is there a budget?",
         [{"id": "ask", "description": "Ask"}, Option(id="infer", description="Infer")],

@@ -74,6 +74,7 @@ def drafts(*, always_timed: bool) -> _Strategy:
         always=always_timed,
     )
     goals = st.sampled_from(["g", "h"])
+    traces = st.sampled_from(["a" * 32, "b" * 32, None])
     statuses = st.sampled_from(["completed", "failed", "cancelled"])
     return st.one_of(
         _message("decision", decision=decision),
@@ -82,7 +83,9 @@ def drafts(*, always_timed: bool) -> _Strategy:
         _message("evaluation", "sent_at", always=always_timed, decision_id=_DECISION_IDS, evaluation=evaluation),
         _message("edge", "at", always=always_timed, source=_EDGE_ENDS, target=_EDGE_ENDS),
         _message("heartbeat", "sent_at", always=always_timed),
-        _message("run_started", "started_at", always=always_timed, goal_id=goals, input_data=json_objects),
+        _message(
+            "run_started", "started_at", always=always_timed, goal_id=goals, input_data=json_objects, trace_id=traces
+        ),
         _message("run_ended", "ended_at", always=always_timed, status=statuses, output_data=json_objects),
     )
 

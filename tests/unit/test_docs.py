@@ -65,7 +65,7 @@ def test_the_settings_table_says_who_reads_what() -> None:
 def test_the_protocol_lists_the_fields_of_messages(kind: str) -> None:
     """For each message type, docs/protocol.md names all fields and what stands for an absent one."""
     timed_by_itself = MESSAGES[kind].model_fields["sent_at"].default_factory is not None
-    common = {"type", "run_id", "producer", "seq", "shed_bytes", *(() if timed_by_itself else ("sent_at",))}
+    common = {"v", "type", "run_id", "producer", "seq", "shed_bytes", *(() if timed_by_itself else ("sent_at",))}
 
     assert defaults_of_fields(MESSAGES[kind], leave_out=common) == field_table(f"`{kind}`")
 
@@ -90,6 +90,13 @@ def test_the_protocol_lists_what_all_messages_have() -> None:
     expected = {"type": "required", **defaults_of_fields(BaseMessage)}
 
     assert expected == field_table("What every message has")
+
+
+def test_every_event_of_workers_and_finalizers_is_explained() -> None:
+    """docs/operating.md lists each of them, at its level, and no other."""
+    documented = {row[0]: row[1] for row in table_after("Logs", ROOT / "docs" / "operating.md", number=2)}
+
+    assert events_logged_by(ROOT / "worker") == documented
 
 
 @each_page
@@ -159,7 +166,9 @@ def roles_of_settings() -> dict[str, set[str]]:
 
 def defaults_of_the_command_line() -> dict[str, str]:
     """The variables that the command line reads by itself, with their defaults."""
-    return {str(option.envvar): str(option.default) for option in COMMAND_LINE.params if option.envvar}
+    commands = [COMMAND_LINE, *(command for _, command in sorted(COMMAND_LINE.commands.items()))]  # type: ignore[attr-defined]
+    options = [option for command in commands for option in command.params if option.envvar]
+    return {str(option.envvar): _as_setting(option.default) for option in options}
 
 
 def field_table(heading: str) -> dict[str, str]:
@@ -176,11 +185,20 @@ def defaults_of_fields(model: type[BaseModel], leave_out: set[str] | None = None
     }
 
 
-def table_after(heading: str, page: Path) -> list[list[str]]:
-    """The rows of the first table under a heading."""
+def events_logged_by(folder: Path) -> dict[str, str]:
+    """What the code says to its log, and at which level."""
+    found = {}
+    for path in folder.rglob("*.py"):
+        for call in re.finditer(r"_log\.(\w+)\(\s*\"([^\"]+)\"", path.read_text(encoding="utf-8")):
+            found[call[2]] = "error" if call[1] == "exception" else call[1]
+    return found
+
+
+def table_after(heading: str, page: Path, *, number: int = 1) -> list[list[str]]:
+    """The rows of the first table under a heading, or of a later one."""
     _, _, text = page.read_text(encoding="utf-8").partition(f"# {heading}\n")
-    _, _, rows = text.partition("| --- ")
-    table = rows.partition("\n\n")[0].splitlines()[1:]
+    rows = text.split("| --- |\n")[number]
+    table = rows.partition("\n\n")[0].splitlines()
     assert table, f"there is no table under {heading!r}"
     return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in table]
 

@@ -136,6 +136,16 @@ def test_the_time_of_a_message_is_in_utc(kind: str) -> None:
         pytest.param(_json(run_id="ä"), "invalid", "heartbeat.run_id", id="an umlaut in the run id"),
         pytest.param(_json(run_id="a" * 201), "invalid", "heartbeat.run_id", id="a run id that is too long"),
         pytest.param(_json(run_id=5), "invalid", "heartbeat.run_id", id="a number as run id"),
+        pytest.param(
+            _json(v=2), "version", "version 2 of the protocol, and this release knows 1", id="a later version"
+        ),
+        pytest.param(_json(v=2, type="hello"), "version", "upgrade workers and finalizers", id="a later type"),
+        pytest.param(_json(v=2, run_id={}), "version", "then replay it", id="what a later version may mean"),
+        pytest.param(_json(v=0), "invalid", "heartbeat.v: Input should be 1", id="no version"),
+        pytest.param(_json(v="2"), "invalid", "heartbeat.v: Input should be 1", id="a text as version"),
+        pytest.param(_json(v=2.5), "invalid", "heartbeat.v: Input should be 1", id="a broken version"),
+        pytest.param(_json(v=10**30), "invalid", "heartbeat.v", id="an absurd version"),
+        pytest.param(_json(v=None), "invalid", "heartbeat.v: Input should be 1", id="null as version"),
         pytest.param(_json(producer="p"), "invalid", "producer and seq go together", id="a producer without seq"),
         pytest.param(_json(seq=0), "invalid", "producer and seq go together", id="seq without a producer"),
         pytest.param(_json(producer="p#", seq=0), "invalid", "heartbeat.producer", id="a producer with a hash sign"),
@@ -156,6 +166,19 @@ def test_the_time_of_a_message_is_in_utc(kind: str) -> None:
         pytest.param(_json(type="run_ended", status="running"), "invalid", "run_ended.status", id="ended as running"),
         pytest.param(_json(type="run_ended", status="failed", sent=0), "invalid", "run_ended.sent", id="sent nothing"),
         pytest.param(_json(type="producer_left"), "invalid", "producer_left.sent", id="left without a number"),
+        *(
+            pytest.param(
+                _json(type="run_started", goal_id="g", trace_id=trace_id), "invalid", "run_started.trace_id", id=name
+            )
+            for name, trace_id in {
+                "a trace of zeros": "0" * 32,
+                "in capitals": "A" * 32,
+                "a short trace": "a" * 31,
+            }.items()
+        ),
+        pytest.param(
+            _json(type="run_started", goal_id="g", span_id="a" * 17), "invalid", "run_started.span_id", id="a long span"
+        ),
         pytest.param(_json(type="run_started", goal_id="{g}"), "invalid", "run_started.goal_id", id="a bad goal id"),
         pytest.param(
             _json(type="decision", decision={"id": "", "node_id": "n", "intent": "i"}),

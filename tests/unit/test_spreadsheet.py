@@ -15,7 +15,7 @@ from tests.unit.making import RUN_ID, fold_of
 def _row(narrative: str = "", tag: str = "t", run_id: str = RUN_ID) -> dict[str, str]:
     script = Script(run_id)
     run = fold_of(
-        script.started("g", goal_description="Sort, and file", tags=[tag, "u"]),
+        script.started("g", goal_description="Sort, and file", tags=[tag, "u"], trace_id="a" * 32, span_id="b" * 16),
         script.decision("d", "Look", "desk"),
         script.outcome("d", success=False, error="No", tokens_used=7, latency_ms=30),
         script.problem("x", "critical"),
@@ -58,6 +58,8 @@ def test_a_run_is_a_line_under_the_names_of_its_columns() -> None:
         "revision": "1",
         "goal_description": "Sort, and file",
         "narrative": 'He said "so, and so"\nand went.',
+        "trace_id": "a" * 32,
+        "span_id": "b" * 16,
     } == row
 
 

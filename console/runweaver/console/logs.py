@@ -1,4 +1,8 @@
-"""Where the log of our own processes goes: standard error, readable on a terminal, JSON elsewhere."""
+"""Where the log of our own processes goes: standard error, readable on a terminal, JSON elsewhere.
+
+What a thread has bound with `structlog.contextvars` (which worker, which batch, which run) goes with every record that
+it makes, also with those of RQ and the redis driver, which know nothing of it.
+"""
 
 import logging
 import sys
@@ -20,6 +24,8 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         else structlog.processors.JSONRenderer()
     )
     handler = logging.StreamHandler()
+    # Also for loggers with a level of their own, as RQ's have.
+    handler.setLevel(level.upper())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
@@ -27,6 +33,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
                 structlog.stdlib.add_logger_name,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 _facts_of_record,
+                _context,
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -36,6 +43,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
 
 
 def _facts_of_record(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -44,4 +52,11 @@ def _facts_of_record(_logger: Any, _method: str, event_dict: MutableMapping[str,
     facts = getattr(record, "facts", None)
     if facts is not None:
         event_dict.update(event=record.event, **facts)
+    return event_dict
+
+
+def _context(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What the thread has bound, behind what the record says by itself."""
+    for name, value in structlog.contextvars.get_contextvars().items():
+        event_dict.setdefault(name, value)
     return event_dict

@@ -66,8 +66,13 @@ def summary_table(summaries: Iterable[RunSummary], *, width: int) -> Table:
     return table
 
 
-def summary_panel(summary: RunSummary) -> Panel:
-    """One summary in full."""
+def summary_panel(summary: RunSummary, *, trace_url: str | None = None) -> Panel:
+    """One summary in full.
+
+    Args:
+        summary: what to show.
+        trace_url: the address of a trace, with `{trace_id}` and `{span_id}` where these belong.
+    """
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -84,6 +89,8 @@ def summary_panel(summary: RunSummary) -> Panel:
     facts.add_row("nodes", plain(" → ".join(summary.nodes)))
     if summary.tags:
         facts.add_row("tags", plain(", ".join(summary.tags)))
+    if summary.trace_id is not None:
+        facts.add_row("trace", plain(_trace_text(summary.trace_id, summary.span_id or "", trace_url)))
     facts.add_row("complete", completeness_text(summary))
     for title, attention in zip(["attention", *[""] * len(summary.attention)], summary.attention, strict=False):
         facts.add_row(title, attention_text(attention))
@@ -103,6 +110,12 @@ def summary_panel(summary: RunSummary) -> Panel:
         title_align="left",
         subtitle_align="right",
     )
+
+
+def _trace_text(trace_id: str, span_id: str, url: str | None) -> str:
+    if url is not None:
+        return url.replace("{trace_id}", trace_id).replace("{span_id}", span_id)
+    return f"{trace_id}, span {span_id}" if span_id else trace_id
 
 
 def evidence_lines(summary: RunSummary) -> Iterable[Text]:

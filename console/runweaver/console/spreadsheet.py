@@ -13,6 +13,7 @@ COLUMNS: Final = (
     *("decisions", "failed_decisions", "pending_decisions", "success_rate", "tokens", "latency_ms"),
     *("problems", "critical_problems", "warnings", "nodes", "tags", "attention"),
     *("missing_messages", "revision", "goal_description", "narrative"),
+    *("trace_id", "span_id"),
 )
 
 #: A spreadsheet takes a cell that begins so for a formula, and computes what an agent wrote there.
@@ -37,6 +38,7 @@ def _cells(summary: RunSummary) -> tuple[str | int | float, ...]:
         *("; ".join(summary.nodes), "; ".join(summary.tags)),
         "; ".join(attention.flag for attention in summary.attention),
         *(summary.completeness.missing, summary.revision, summary.goal_description, summary.narrative),
+        *(summary.trace_id or "", summary.span_id or ""),
     )
 
 

@@ -24,7 +24,9 @@ _SHEDDABLE: Final = frozenset({"input_data", "output_data", "input_context", "st
 _SOME_RUN: Final = "run"
 
 #: What can hold nothing that an agent wrote, but its ids. It is enough for the beginning and the end of a run.
-_PLAIN: Final = frozenset({"goal_id", "started_at", "status", "ended_at", "sent", "dropped", "sent_at"})
+_PLAIN: Final = frozenset(
+    {"goal_id", "started_at", "trace_id", "span_id", "status", "ended_at", "sent", "dropped", "sent_at"}
+)
 
 #: A worker reads numbers of up to 4,300 digits, and JSON nested up to 200 deep. What has not so many bytes or brackets
 #: is within that for sure, and need not be looked at again.

@@ -30,7 +30,7 @@ from runweaver.shared.messages import (
 )
 
 #: Written in front of what the agent gave, and nothing that an agent gives.
-_ENVELOPE: Final = frozenset({"type", "run_id", "producer", "seq"})
+_ENVELOPE: Final = frozenset({"v", "type", "run_id", "producer", "seq"})
 
 #: How pydantic calls the two ways to give an option. Nobody who reads an error needs to know.
 _WAYS: Final = frozenset({"Option", "json-or-python[json=Option,python=is-instance[Option]]"})

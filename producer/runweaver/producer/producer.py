@@ -21,6 +21,7 @@ from runweaver.producer.redact import Redactor, redact_secrets
 from runweaver.producer.sender import Sender
 from runweaver.producer.spool import Spool
 from runweaver.producer.stream_sender import StreamSender
+from runweaver.producer.trace_context import TraceContext, trace_fields
 from runweaver.shared.connection import redact as redact_url
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import is_identifier
@@ -138,6 +139,7 @@ class Producer:
         input_data: Mapping[str, Any] | None = None,
         run_id: str | None = None,
         tags: Sequence[str] = (),
+        trace_context: TraceContext | None = None,
     ) -> ActiveRun:
         """Begin a run.
 
@@ -147,14 +149,18 @@ class Producer:
             input_data: what the run begins with.
             run_id: absent: one is made, which sorts by time.
             tags: any words.
+            trace_context: the trace that the run is part of, for its summary to link to: a W3C `traceparent`, or a
+                carrier that may hold one, such as OpenTelemetry's `inject` fills. Absent: OpenTelemetry's current
+                span, if this process has one. An empty mapping: none.
 
         Raises:
             InvalidArgumentError: an id has characters that ids cannot have, or another argument is off.
         """
         checked = _checked_run_id(run_id or _new_run_id())
+        trace = trace_fields(trace_context)
         run = self._track(ActiveRun(self, checked, joined=False, alone=not run_id))
         run._start(  # noqa: SLF001
-            goal_id=goal_id, goal_description=goal_description, input_data=input_data or {}, tags=tags
+            goal_id=goal_id, goal_description=goal_description, input_data=input_data or {}, tags=tags, **trace
         )
         return run
 

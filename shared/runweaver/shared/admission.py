@@ -45,7 +45,7 @@ def admit(raw: bytes, *, partition: int, entry_id: str, position: int, max_bytes
     try:
         fields = _check(raw)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, raw) from None
     producer, seq, kind = fields.get("producer"), fields.get("seq"), fields["type"]
     if producer is None or seq is None:
         identity = identity_at(producer, seq, partition=partition, entry_id=entry_id, position=position)

@@ -82,7 +82,9 @@ class Archive:
                 identity, _, raw = line.partition(b"\t")
                 messages[identity.decode()] = raw
         except ValidationError:
-            raise CorruptArchiveError(f"its first line is no header of format {_FORMAT}") from None
+            raise CorruptArchiveError(
+                f"its first line is no header of format {_FORMAT}: another release wrote it, or none"
+            ) from None
         except UnicodeDecodeError as error:
             raise CorruptArchiveError(f"a message's identity is no text: {error.reason}") from None
         return cls(messages, header.revision, header.stuck, header.on_time)

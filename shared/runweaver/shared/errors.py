@@ -37,8 +37,8 @@ class InvalidArgumentError(RunweaverError, ValueError):
 class InvalidMessageError(RunweaverError):
     """Bytes that are not a message of the protocol.
 
-    `code` is one short word for counting (`too-large`, `not-json`, `unknown-type`, `invalid`); the text says what is
-    wrong, and where.
+    `code` is one short word for counting (`too-large`, `not-json`, `unknown-type`, `version`, `invalid`); the text says
+    what is wrong, and where.
     """
 
     def __init__(self, code: str, detail: str) -> None:

@@ -85,6 +85,10 @@ Count = Annotated[
 
 Sequence = Annotated[int, Field(ge=0, lt=MAX_SEQUENCE)]
 
+#: What https://www.w3.org/TR/trace-context/ calls `trace-id` and `parent-id`: not all of their digits are zero.
+TraceId = Annotated[str, StringConstraints(pattern="^[0-9a-f]*[1-9a-f][0-9a-f]*$", min_length=32, max_length=32)]
+SpanId = Annotated[str, StringConstraints(pattern="^[0-9a-f]*[1-9a-f][0-9a-f]*$", min_length=16, max_length=16)]
+
 #: Between 0 and 1.
 Share = Annotated[float, Field(ge=0, le=1)]
 

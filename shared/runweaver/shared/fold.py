@@ -58,6 +58,8 @@ def fold_each(messages: Iterable[tuple[str, BaseMessage]], *, on_time: Mapping[s
         goal_description=start.goal_description if start else "",
         input_data=start.input_data if start else {},
         tags=start.tags if start else [],
+        trace_id=start.trace_id if start else None,
+        span_id=start.span_id if start else None,
         started_at=start.started_at if start else gathered.first_at,
         status=RunStatus(end.status) if end else RunStatus.RUNNING,
         completed_at=end.ended_at if end else None,

@@ -3,6 +3,9 @@
 Inside an agent nothing may be printed to where the agent prints, so structlog's own default (standard output) is
 never used: whoever embeds us sees ordinary `logging` records of the loggers `runweaver.…`, and decides. A record's
 text holds everything; its attributes `event` and `facts` hold the same in parts, for those who log JSON.
+
+Our own processes bind with `structlog.contextvars` which worker, batch, job and run they are at. It is left to what
+writes the records to add that (`runweaver.console.logs`), so that nothing an agent has bound gets into ours.
 """
 
 import logging

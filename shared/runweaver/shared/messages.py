@@ -10,11 +10,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from runweaver.shared.decision import Decision, DecisionEvaluation, Outcome
 from runweaver.shared.errors import InvalidMessageError
-from runweaver.shared.fields import MAX_SEQUENCE, Count, Identifier, Schema, Sequence, UtcDatetime, utc_now
+from runweaver.shared.fields import (
+    MAX_COUNT,
+    MAX_SEQUENCE,
+    Count,
+    Identifier,
+    Schema,
+    Sequence,
+    SpanId,
+    TraceId,
+    UtcDatetime,
+    utc_now,
+)
 from runweaver.shared.run import Problem
+
+#: The version of the protocol. A higher one is for what would be misunderstood without knowing it: a field or a type
+#: more is none of that.
+PROTOCOL_VERSION: Final = 1
 
 #: A message may have this many bytes, unless the worker is told otherwise.
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
@@ -32,6 +48,8 @@ Sent = Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
 class BaseMessage(Schema):
     """What every message has."""
 
+    #: See `PROTOCOL_VERSION`.
+    v: Literal[1] = 1
     run_id: Identifier
     producer: Identifier | None = None
     seq: Sequence | None = None
@@ -69,6 +87,9 @@ class RunStartedMessage(BaseMessage):
     input_data: dict[str, Any] = Field(default_factory=dict)
     started_at: UtcDatetime = Field(default_factory=utc_now)
     tags: list[str] = Field(default_factory=list)
+    #: The distributed trace, and the span in it, that the run began in.
+    trace_id: TraceId | None = None
+    span_id: SpanId | None = None
 
     timestamp_paths = (("started_at",),)
 
@@ -200,7 +221,7 @@ def parse_message(raw: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
     try:
         message = _ADAPTER.validate_json(raw)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, raw) from None
     _check_envelope(message.producer, message.seq)
     return message
 
@@ -297,16 +318,33 @@ def too_large(raw: bytes, max_bytes: int) -> InvalidMessageError:
     return InvalidMessageError("too-large", f"the message has {len(raw):,} bytes, at most {max_bytes:,} are taken")
 
 
-def invalid(error: ValidationError) -> InvalidMessageError:
+def invalid(error: ValidationError, raw: bytes) -> InvalidMessageError:
     """What is wrong with a message, as far as its schema says."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         return InvalidMessageError("not-json", problems[0]["msg"])
+    if (version := _version_of(raw)) > PROTOCOL_VERSION:
+        # Whatever else seems to be wrong with it may be right there.
+        return InvalidMessageError(
+            "version",
+            f"the message is of version {version} of the protocol, and this release knows {PROTOCOL_VERSION}: "
+            "upgrade workers and finalizers, then replay it",
+        )
     if problems[0]["type"] == "union_tag_invalid":
         return InvalidMessageError("unknown-type", problems[0]["msg"])
     told = [f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']}" for problem in problems]
     more = f" (and {len(told) - _ERRORS_TOLD} more)" if len(told) > _ERRORS_TOLD else ""
     return InvalidMessageError("invalid", "; ".join(told[:_ERRORS_TOLD]) + more)
+
+
+def _version_of(raw: bytes) -> int:
+    """The version of the protocol that a message names, as far as that can be told; 0 otherwise."""
+    try:
+        version = from_json(raw)["v"]
+    except (ValueError, TypeError, KeyError):
+        return 0
+    # JSON's `true` is a number for Python.
+    return version if type(version) is int and version <= MAX_COUNT else 0
 
 
 def _check_envelope(producer: str | None, seq: int | None) -> None:

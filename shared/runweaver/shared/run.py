@@ -129,6 +129,9 @@ class Run(_WithComputedFields):
     input_data: dict[str, Any] = Field(default_factory=dict)
     output_data: dict[str, Any] = Field(default_factory=dict)
     tags: list[str] = Field(default_factory=list)
+    #: The distributed trace, and the span in it, that it began in; none where nobody said so.
+    trace_id: str | None = None
+    span_id: str | None = None
 
     #: The time of the latest message of any kind.
     last_activity_at: UtcDatetime

@@ -46,6 +46,9 @@ class RunSummary(Schema):
     revision: int = 1
     goal_description: str = ""
     tags: list[str] = Field(default_factory=list)
+    #: The distributed trace, and the span in it, that it began in; none where nobody said so.
+    trace_id: str | None = None
+    span_id: str | None = None
     started_at: UtcDatetime
     finished_at: UtcDatetime
     failed_decisions: int = 0
@@ -107,6 +110,8 @@ class RunSummary(Schema):
             revision=revision,
             goal_description=run.goal_description,
             tags=run.tags,
+            trace_id=run.trace_id,
+            span_id=run.span_id,
             started_at=run.started_at,
             finished_at=run.finished_at,
             failed_decisions=run.metrics.failed_decisions,

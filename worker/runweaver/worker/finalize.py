@@ -12,6 +12,7 @@ from typing import Final
 
 from redis import Redis
 from redis.exceptions import RedisError, WatchError
+from structlog.contextvars import bound_contextvars
 
 from runweaver.shared.archive import StoredRun
 from runweaver.shared.cluster import AWAY, ELSEWHERE, learn
@@ -143,7 +144,8 @@ class Finalizer:
             for one, its_marks in zip(asked, marks, strict=True):
                 if self._is_stopping:
                     break
-                done += self._isolated(watchers, one, its_marks)
+                with bound_contextvars(run_id=one.run_id):
+                    done += self._isolated(watchers, one, its_marks)
                 if time.monotonic() >= conclude_at:
                     conclude(self._client, self._keys, self._settings, done)
                     done.clear()

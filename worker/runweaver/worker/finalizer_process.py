@@ -14,9 +14,12 @@ from types import FrameType
 from typing import Any, Final
 
 from redis.exceptions import RedisError
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
 from rq.serializers import JSONSerializer
+from structlog.contextvars import bound_contextvars
 
 from runweaver.shared.connection import check_server, concerns_one_key, connect
 from runweaver.shared.errors import SettingsError
@@ -103,7 +106,8 @@ class FinalizerProcess:
                 log_job_description=False,
             )
             worker.note_stop = self._note_stop
-            worker.work(logging_level="WARNING")
+            with bound_contextvars(finalizer=worker.name):
+                worker.work(logging_level="WARNING")
         except RedisError as error:
             _log.warning("RQ's server is away, trying again", reason=str(error), retry_s=_RETRY_S)
         return self._is_stopping
@@ -114,6 +118,18 @@ class _FinalizeWorker(SimpleWorker):
 
     #: Called when it is told to stop; also when that comes after its end, before the next one has taken its place.
     note_stop: Callable[[], None]
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        started_at = time.perf_counter()
+        with bound_contextvars(job=job.id):
+            succeeded = super().perform_job(job, queue, execution)
+            milliseconds = round((time.perf_counter() - started_at) * 1000, 1)
+            _log.debug("ran a job", succeeded=succeeded, milliseconds=milliseconds)
+        return succeeded
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ARG002 - RQ's signature
+        """Tell of a job that failed. RQ would have the traceback in the event, and what the job asked for."""
+        _log.error("a job failed", exc_info=exc_info)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.note_stop()

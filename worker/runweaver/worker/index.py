@@ -120,5 +120,7 @@ def _known_indexes(client: Redis, keys: Keys, run_id: str) -> list[str]:
         raw = client.get(keys.summary(run_id))
         return _possible_keys(keys, RunSummary.read(run_id, raw or b""))
     except (CorruptSummaryError, ResponseError) as error:
-        _log.warning("an expired summary cannot be read, clearing the main index only", run_id=run_id, error=str(error))
+        _log.warning(
+            "an expired summary cannot be read, clearing the main index only", run_id=run_id, reason=str(error)
+        )
         return [keys.index_all]

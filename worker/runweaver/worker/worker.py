@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Final
 
 from redis.exceptions import RedisError
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from runweaver.shared.connection import check_server, connect, redact, translated
 from runweaver.shared.keys import Keys
@@ -21,6 +23,7 @@ from runweaver.shared.log import get_logger
 from runweaver.shared.partitions import raise_partitions
 from runweaver.shared.settings import WorkerSettings
 from runweaver.worker.accept import Batch, accept
+from runweaver.worker.account import Account
 from runweaver.worker.consume import BLOCK_S, Consumer
 from runweaver.worker.isolate import SUSPICIOUS_DELIVERIES, Isolator
 from runweaver.worker.jobs import JobQueue
@@ -74,6 +77,8 @@ class Worker:
         self._isolator = Isolator(client, self._merger, keys, max_message_bytes=settings.max_message_bytes)
         self._sweeper = Sweeper(client, jobs, keys, settings)
         self._batches: queue.Queue[Batch] = queue.Queue(_READ_AHEAD)
+        self._batch_numbers = count(1)
+        self._account = Account()
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -82,6 +87,10 @@ class Worker:
 
     def run(self) -> None:
         """Work until stopped."""
+        with bound_contextvars(worker=self.name):
+            self._run()
+
+    def _run(self) -> None:
         _log.info("worker started", worker=self.name, partitions=self._consumer.partitions)
         reader = threading.Thread(target=self._keep, args=(self._read,), name="reader", daemon=True)
         sweeper = threading.Thread(target=self._keep, args=(self._sweep,), name="sweeper", daemon=True)
@@ -91,6 +100,7 @@ class Worker:
         while reader.is_alive() or not self._batches.empty():
             self._merge_next()
         self._merger.ask(at_once=True)
+        self._account.tell(at_once=True)
         sweeper.join(BLOCK_S)
         self._leave()
         _log.info("worker stopped", worker=self.name)
@@ -113,20 +123,27 @@ class Worker:
             batch = self._batches.get(timeout=_POLL_SOON_S if self._merger.has_to_ask else _POLL_S)
         except queue.Empty:
             self._merger.ask()
+            self._account.tell()
             return
+        with bound_contextvars(batch=next(self._batch_numbers)):
+            self._merge(batch)
+
+    def _merge(self, batch: Batch) -> None:
         started_at = time.perf_counter()
         try:
             self._insist(partial(self._merger.merge, batch))
         except Exception:  # noqa: BLE001 - whatever it is, the other messages of the batch go on
             _log.exception("a batch cannot be merged, trying its messages one by one", entries=len(batch.entries))
             self._insist(partial(self._merge_one_by_one, batch))
+        took_s = time.perf_counter() - started_at
         _log.debug(
-            "merged",
+            "merged a batch",
             messages=batch.message_count,
             runs=len(batch.runs),
-            rejected=len(batch.rejected),
-            milliseconds=round((time.perf_counter() - started_at) * 1000, 1),
+            set_aside=len(batch.rejected),
+            milliseconds=round(took_s * 1000, 1),
         )
+        self._account.add(batch, took_s)
 
     def _merge_one_by_one(self, batch: Batch) -> None:
         """Merge what can be merged, and set aside the messages that fail by themselves."""
@@ -137,7 +154,7 @@ class Worker:
             except RedisError:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
-                _log.exception("a message cannot be merged, setting it aside", runs=list(alone.runs))
+                _log.exception("a message cannot be merged, setting it aside", run_id=next(iter(alone.runs)))
                 for run in alone.runs.values():
                     rejected += run.rejected("failed", repr(error))
         self._merger.merge(Batch(batch.entries, rejected=rejected))
@@ -150,6 +167,8 @@ class Worker:
 
     def _keep(self, step: Callable[[], None]) -> None:
         """A thread's life: the same step again and again, whatever happens to the server."""
+        # A thread begins without what its parent has bound.
+        bind_contextvars(worker=self.name)
         while not self._stopping.is_set():
             try:
                 self._insist(step)
