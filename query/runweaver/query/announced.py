@@ -29,7 +29,7 @@ class AnnouncementStatus(BaseModel):
 
 
 def read_announcements(client: Redis, keys: Keys) -> AnnouncementStatus | None:
-    """Look at announcements; none where this user may not."""
+    """Look at announcements; none where this user may not (a worker's)."""
     try:
         newest = as_entries(client.xrevrange(keys.finished, count=1))
         groups: Any = client.xinfo_groups(keys.finished) if newest else []

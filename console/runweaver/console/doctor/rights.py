@@ -67,8 +67,6 @@ _ON_DATA: Final[Mapping[Role, Sequence[str]]] = {
         f"DEL NS:figures:{_TRY}",
         "ZRANGE NS:index:expiry 0 0",
         "ZREM NS:index:all none",
-        "XREVRANGE NS:finished + -",
-        "XINFO GROUPS NS:finished",
         "XADD NS:dead-letters:{0} * 0 0",
         "XREVRANGE NS:dead-letters:{0} + -",
         "XTRIM NS:dead-letters:{0} MINID 0",
