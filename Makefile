@@ -10,7 +10,7 @@ ROUNDS ?= 3
 SCALE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-matrix chaos check format bench bench-floods bench-producer fuzz clean
+.PHONY: help demo up test test-matrix chaos check format simulate bench bench-floods bench-producer fuzz clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ check: .venv/.developed ## Lint, types, and who may import whom
 format: .venv/.developed ## Put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+simulate: .venv/.installed ## What to provision, and what it costs when something dies at peak (SEED=1, RATE=100000)
+	@$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) $(FLEET)
 
 bench: .venv/.benching ## Measure it all against what could be done (ROWS="deep wide", ROUNDS=3, SCALE=1)
 	$(BIN)/python -m benchmarks $(ROWS) --rounds $(ROUNDS) --scale $(SCALE)

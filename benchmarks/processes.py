@@ -69,6 +69,12 @@ class Processes:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    def kill(self, name: str) -> None:
+        """End it where it is: it gets no chance to tidy up."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
     def suspend(self, name: str) -> None:
         """Let it stand still where it is."""
         self._running[name].send_signal(signal.SIGSTOP)
