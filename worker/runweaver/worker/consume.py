@@ -83,8 +83,6 @@ class Consumer:
             _log.warning("the consumer group is gone, creating it again")
             self.lost_connection()
             return []
-        if not entries:
-            self._show_up()
         self._adapt(entries)
         return entries
 
