@@ -76,7 +76,6 @@ class _Flow:
     def __init__(self, fleet: Fleet, accident: Accident, random: Random) -> None:
         self._fleet = fleet
         self._random = random
-        self._dying = random.choices(range(fleet.primaries), fleet.partitions_on)[0]
         self._accident = accident
         #: How late the others look for what is left, as a part of how often they do.
         self._luck = random.random()
@@ -113,8 +112,8 @@ class _Flow:
     def _release(self, now_s: float) -> None:
         """Others take over what the dead had in hand, before they read anything new."""
         for held in _over(self._held_messages, now_s):
-            # Any stream will do: it is long away from the agents.
-            self._streams[self._dying].put_first(held.parcels)
+            # Any primary will do: it is not much.
+            self._streams[0].put_first(held.parcels)
         for held in _over(self._held_runs, now_s):
             self._due.put(held.parcels)
 
@@ -139,19 +138,20 @@ class _Flow:
         """How much of each kind all servers and processes can do in this step."""
         fleet, accident = self._fleet, self._accident
         is_on = accident.at_s <= now_s < accident.over_at_s
-        away = self._dying if is_on and accident.kind is Kind.PRIMARY else None
+        is_away = is_on and accident.kind is Kind.PRIMARY
         workers = fleet.workers - (accident.processes if is_on and accident.kind is Kind.WORKERS else 0)
         finalizers = fleet.finalizers - (accident.processes if is_on and accident.kind is Kind.FINALIZERS else 0)
         room = [partitions * figures.MAX_BACKLOG for partitions in fleet.partitions_on]
         send = [
-            min(unsent.amount, max(0.0, most - stream.amount)) if primary != away else 0.0
-            for primary, (unsent, stream, most) in enumerate(zip(self._unsent, self._streams, room, strict=True))
+            # An agent looks at all streams before it sends: it waits, too, while it cannot ask for one of them.
+            min(unsent.amount, max(0.0, most - stream.amount)) if not is_away else 0.0
+            for unsent, stream, most in zip(self._unsent, self._streams, room, strict=True)
         ]
         waiting = [stream.amount + sent for stream, sent in zip(self._streams, send, strict=True)]
         merge = min(workers * STEP_S / figures.WORKER_S, sum(waiting))
         # What is merged in this step is finalized in it, too, where there is time.
         due = self._due.amount + merge / figures.MESSAGES_A_RUN
-        return _Work(fleet, away, send, waiting, merge, min(finalizers * STEP_S / figures.FINALIZER_S, due)).shared()
+        return _Work(fleet, is_away, send, waiting, merge, min(finalizers * STEP_S / figures.FINALIZER_S, due)).shared()
 
     def _send(self, work: "_Work") -> None:
         for unsent, stream, amount in zip(self._unsent, self._streams, work.send, strict=True):
@@ -189,8 +189,8 @@ class _Work:
     """What is to be done in a step."""
 
     fleet: Fleet
-    #: The primary that does not answer.
-    away: int | None
+    #: Whether a primary does not answer.
+    is_away: bool
     #: For each primary: messages put onto its streams, and what lies there then.
     send: Sequence[float]
     waiting: Sequence[float]
@@ -206,8 +206,8 @@ class _Work:
         """
         share = [min(1.0, STEP_S / wanted_s) if (wanted_s := self._wanted_s(each)) else 1.0 for each in self._primaries]
         send = [amount * part for amount, part in zip(self.send, share, strict=True)]
-        slowest = 0.0 if self.away is not None else min(share)
-        return _Work(self.fleet, self.away, send, self.waiting, self.merge * slowest, self.finalize * slowest)
+        slowest = 0.0 if self.is_away else min(share)
+        return _Work(self.fleet, self.is_away, send, self.waiting, self.merge * slowest, self.finalize * slowest)
 
     @property
     def _primaries(self) -> range:

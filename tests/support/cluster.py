@@ -108,7 +108,7 @@ class Cluster:
         share = SLOTS // 3 + 1
         for number, node in enumerate(primaries):
             with node.client() as client:
-                client.execute_command("CLUSTER ADDSLOTSRANGE", number * share, min(SLOTS, (number + 1) * share) - 1)
+                client.execute_command("CLUSTER ADDSLOTS", *range(number * share, min(SLOTS, (number + 1) * share)))
                 client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for node in self.nodes[1:]:
             with node.client() as client:
