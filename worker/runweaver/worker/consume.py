@@ -57,6 +57,7 @@ class Consumer:
         self._name = name
         self._claim_after_s = claim_after_s
         self._next_claim_at = 0.0
+        self._show_up_at = 0.0
         self._entries_a_read = _FIRST_ENTRIES
         #: Whether the last read found nothing, and where the next one begins, if it cannot ask for all partitions.
         self._is_idle = True
@@ -115,14 +116,17 @@ class Consumer:
         self._turn = (self._turn + many) % self._joined
         entries = self._read_group(dict.fromkeys(partitions, ">"), block=many == self._joined)
         self._is_idle = not entries
+        if self._is_idle and time.monotonic() >= self._show_up_at:
+            self._show_up()
         return entries
 
     def _show_up(self) -> None:
-        """Before Redis 7.2, waiting in vain does not count: in a quiet hour we would be taken for dead.
+        """Before Redis 7.2, looking in vain does not count: in a quiet hour we would be taken for dead.
 
         Looking for what is pending counts, though nothing is.
         """
         self._read_group({0: _PAST_ALL}, block=False)
+        self._show_up_at = time.monotonic() + BLOCK_S
 
     def _left_over(self) -> list[Entry]:
         if self._recovered_to is not None:
