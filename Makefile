@@ -10,7 +10,7 @@ ROUNDS ?= 3
 SCALE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-matrix chaos check format simulate bench bench-floods bench-producer fuzz clean
+.PHONY: help demo up test test-matrix chaos failovers check format simulate bench bench-floods bench-producer fuzz clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ test: .venv/.developed ## All tests, against real servers and processes
 
 test-matrix: .venv/.servers ## All tests, against one server after the other: Redis 6.2 and 7.0, Valkey 8 and 9
 	$(BIN)/python -m tests.matrix $(TESTS) $(if $(ALLOW_ABSENT),--allow-absent)
+
+failovers: .venv/.developed ## Let servers of a cluster die and slots move under load, and see what is lost
+	$(BIN)/python -m tests.cluster --rounds $(ROUNDS)
 
 chaos: .venv/.developed ## Kill everything at random for SECONDS=600, and check every summary
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

@@ -90,7 +90,10 @@ class Cluster:
 
     def primary_of(self, key: str) -> Node:
         """Who holds this key now."""
-        slot = key_slot(key.encode())
+        return self.primary_of_slot(key_slot(key.encode()))
+
+    def primary_of_slot(self, slot: int) -> Node:
+        """Who holds this slot now."""
         for start, end, primary, *_ in self._slots():
             if start <= slot <= end:
                 return self.node(int(primary[1]))
