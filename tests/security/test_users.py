@@ -85,6 +85,7 @@ _ACTIONS: Final[dict[str, list[tuple[Any, ...]]]] = {
     "ask the server for its version": [("INFO", "server")],
     "see who is connected": [("CLIENT", "LIST")],
     "see which server of a cluster holds what": [("CLUSTER", "SLOTS")],
+    "see whether a cluster is whole": [("CLUSTER", "INFO")],
     "look for keys, move or copy them": [
         *(("KEYS", "*"), ("SCAN", 0), ("RANDOMKEY",), ("DUMP", "rw:partitions"), ("TYPE", "rw:partitions")),
         *(("RENAME", "rw:messages:{0}", "rw:messages:{1}"), ("COPY", "rw:messages:{0}", "rw:messages:{1}")),

@@ -116,6 +116,8 @@ def _replication(server: ServerStatus, config: Mapping[str, str] | None) -> Iter
             if server.cluster_ok
             else wrong("cluster", "It is not whole.", f"Run `redis-cli --cluster check {server.address}`.")
         )
+    elif server.is_of_cluster:
+        yield not_allowed("cluster", "CLUSTER INFO")
     if server.lost_replicas:
         yield warning(name, "It had replicas, and has none any more.", "Start them again.")
     if not server.replicas:
