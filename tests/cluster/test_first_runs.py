@@ -1,12 +1,15 @@
 """The pipeline on a cluster, and behind sentinels."""
 
+import time
+
 import pytest
 
 from runweaver.producer import Producer
 from runweaver.query import Insights, Summaries
 from runweaver.shared import ProducerSettings
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, Sentinels
 from tests.support.processes import Pipeline
+from tests.support.server import Server
 
 _RUNS = 30
 
@@ -69,3 +72,39 @@ def test_a_cluster_needs_another_server_for_jobs(cluster_pipeline: Pipeline, rol
 
     assert 2 == done.returncode
     assert "RUNWEAVER_JOBS_URL is not set" in done.stderr
+
+
+def test_a_cluster_is_not_taken_for_one_server_nor_one_server_for_a_cluster(
+    cluster: Cluster, server: Server, cluster_pipeline: Pipeline
+) -> None:
+    """Whoever mistakes them reads what the URL has to be."""
+    as_one = cluster_pipeline.run(
+        "runs", RUNWEAVER_REDIS_URL=f"redis://{cluster.nodes[0].address}", RUNWEAVER_NAMESPACE="a"
+    )
+    as_two = cluster_pipeline.run("runs", RUNWEAVER_REDIS_URL=f"redis+cluster://127.0.0.1:{server.port}")
+
+    assert (2, 2) == (as_one.returncode, as_two.returncode)
+    assert "its URL begins with redis+cluster://" in as_one.stderr
+    assert "its URL begins with redis://" in as_two.stderr
+
+
+def test_sentinels_that_do_not_know_the_primary_are_told(sentinels: Sentinels, sentinel_pipeline: Pipeline) -> None:
+    """The name is in the URL."""
+    done = sentinel_pipeline.run("runs", RUNWEAVER_REDIS_URL=sentinels.url.replace("/runs", "/walks"))
+
+    assert 2 == done.returncode
+    assert "No master found for 'walks'" in done.stderr
+    assert "the name in the URL" in done.stderr
+
+
+def test_an_agent_does_not_wait_for_a_cluster_that_is_away() -> None:
+    """Nothing is connected before there is something to send, and that is sent by another thread."""
+    settings = ProducerSettings(redis_url="redis+cluster://127.0.0.1:1,127.0.0.1:2")
+
+    started_at = time.monotonic()
+    producer = Producer(settings=settings)
+    producer.start_run("goal").end("completed")
+    took_s = time.monotonic() - started_at
+
+    assert not producer.close(0.1)
+    assert took_s < 0.5

@@ -95,7 +95,7 @@ _MEANINGS: Final[tuple[tuple[tuple[type[Exception], ...], tuple[str, ...], type[
     ),
     (
         (),
-        ("ERR This instance has cluster support disabled",),
+        ("This instance has cluster support disabled",),
         ServerError,
         "the server at {where} is not one of a cluster ({text}): its URL begins with redis://",
     ),

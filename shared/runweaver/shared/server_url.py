@@ -105,8 +105,11 @@ def _parts(url: str) -> tuple[Kind, str, str, list[str], str]:
     if not kind:
         return Kind.SINGLE, base, "", [tail], ""
     end = min((at for at in map(tail.find, "/?#") if at >= 0), default=len(tail))
-    user, at, hosts = tail[:end].rpartition("@")
-    return Kind(kind), base, user + at, hosts.split(","), tail[end:]
+    user, at, netloc = tail[:end].rpartition("@")
+    hosts = netloc.split(",")
+    if not all(host.partition(":")[0] for host in hosts):
+        raise ValueError("the name of a host is missing")
+    return Kind(kind), base, user + at, hosts, tail[end:]
 
 
 def _primary(rest: str) -> tuple[str, str]:
