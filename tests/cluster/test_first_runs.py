@@ -78,9 +78,8 @@ def test_a_cluster_is_not_taken_for_one_server_nor_one_server_for_a_cluster(
     cluster: Cluster, server: Server, cluster_pipeline: Pipeline
 ) -> None:
     """Whoever mistakes them reads what the URL has to be."""
-    as_one = cluster_pipeline.run(
-        "runs", RUNWEAVER_REDIS_URL=f"redis://{cluster.nodes[0].address}", RUNWEAVER_NAMESPACE="a"
-    )
+    elsewhere = {node.address for node in cluster.nodes} - {cluster.primary_of(cluster_pipeline.keys.index_all).address}
+    as_one = cluster_pipeline.run("runs", RUNWEAVER_REDIS_URL=f"redis://{elsewhere.pop()}")
     as_two = cluster_pipeline.run("runs", RUNWEAVER_REDIS_URL=f"redis+cluster://127.0.0.1:{server.port}")
 
     assert (2, 2) == (as_one.returncode, as_two.returncode)

@@ -51,7 +51,7 @@ def test_sentinels_name_a_primary_and_its_database() -> None:
 )
 def test_what_is_no_url_is_told(url: str, reason: str) -> None:
     """With what is wrong, and what it should look like."""
-    with pytest.raises(SettingsError, match="It looks like redis|There are ") as caught:
+    with pytest.raises(SettingsError) as caught:
         connect(url, name="test")
 
     assert reason in str(caught.value)
