@@ -206,7 +206,7 @@ def test_the_seed_alone_decides_what_happens_when() -> None:
 
 def _script() -> Script:
     script = Script("run")
-    script.started()
+    script.started(trace_id=32 * "a", span_id=16 * "b")
     script.steps(10)
     script.ended()
     return script
