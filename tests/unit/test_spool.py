@@ -268,8 +268,8 @@ def test_a_file_that_breaks_while_it_is_read_is_set_aside(
 
     with monkeypatch.context() as breaking:
         breaking.setattr(SpoolFile, "after", broken)
-        server.failures = 0
         wait_until(lambda: outbox.dropped == 10, what="the loss")
+    server.failures = 0
     _fill(outbox, [b"next"])
 
     assert not outbox.flush(10)
