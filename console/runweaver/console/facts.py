@@ -3,14 +3,16 @@
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
+from redis import Redis
 
 from runweaver.query import PipelineStatus, read_status
 from runweaver.query.announced import AnnouncementStatus, read_announcements
 from runweaver.query.dead_letter_status import DeadLettersStatus, read_dead_letters
 from runweaver.query.servers import ServerStatus, read_servers
-from runweaver.shared.connection import check_server, connect, server_errors
+from runweaver.shared.connection import SOCKET_TIMEOUT_S, check_server, connect, server_errors
+from runweaver.shared.errors import ServerError
 from runweaver.shared.keys import Keys
-from runweaver.shared.settings import ProducerSettings, WorkerSettings
+from runweaver.shared.settings import JobSettings, ProducerSettings, WorkerSettings
 from runweaver.worker import JobQueue, JobsStatus
 
 
@@ -54,33 +56,69 @@ class Facts(BaseModel):
     expected: Expected
 
 
-def read_facts(settings: WorkerSettings, expected: Expected) -> Facts:
-    """Look at the server and at RQ's.
+class Observer:
+    """Looks at the server and at RQ's, as often as somebody asks."""
 
-    Raises:
-        ServerError: one of them does not answer.
-    """
-    keys = Keys(settings.namespace)
-    client = connect(settings.redis_url, name="query")
-    check_server(client, settings.redis_url)
-    with server_errors(settings.redis_url):
-        pipeline = read_status(client, keys)
-        servers = read_servers(client)
-        dead_letters = read_dead_letters(client, keys, pipeline)
-        announcements = read_announcements(client, keys)
-        seconds, microseconds = client.time()
-    with server_errors(settings.effective_jobs_url):
-        jobs_client = connect(settings.effective_jobs_url, name="query")
-        jobs = JobQueue(jobs_client, keys).status()
-        has_own_server = settings.effective_jobs_url != settings.redis_url
-        jobs_server = read_servers(jobs_client)[0] if has_own_server else None
-    return Facts(
-        at=datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
-        servers=servers,
-        jobs_server=jobs_server,
-        pipeline=pipeline,
-        jobs=jobs,
-        dead_letters=dead_letters,
-        announcements=announcements,
-        expected=expected,
-    )
+    def __init__(
+        self, settings: JobSettings, expected: Expected, *, timeout_s: float = SOCKET_TIMEOUT_S, retries: int = 3
+    ) -> None:
+        """Nothing is connected yet.
+
+        Args:
+            settings: where they are.
+            expected: what to hold them against.
+            timeout_s: how long to wait for an answer.
+            retries: how often to ask again after a broken connection.
+
+        Raises:
+            SettingsError: a URL is none, or RQ's server would be a cluster.
+        """
+        self._url, self._jobs_url = settings.redis_url, settings.effective_jobs_url
+        self._keys = Keys(settings.namespace)
+        self._expected = expected
+        self._client = connect(self._url, name="query", timeout_s=timeout_s, retries=retries)
+        self._jobs_client = connect(self._jobs_url, name="query", timeout_s=timeout_s, retries=retries)
+
+    def look(self) -> Facts:
+        """Look at both.
+
+        Raises:
+            ServerError: one of them does not answer.
+        """
+        client, keys = self._client, self._keys
+        check_server(client, self._url)
+        with server_errors(self._url):
+            pipeline = read_status(client, keys)
+            servers = read_servers(client)
+            dead_letters = read_dead_letters(client, keys, pipeline)
+            announcements = read_announcements(client, keys)
+            seconds, microseconds = client.time()
+        with server_errors(self._jobs_url):
+            jobs = JobQueue(self._jobs_client, keys).status()
+            has_own_server = self._jobs_url != self._url
+            jobs_server = read_servers(self._jobs_client)[0] if has_own_server else None
+        return Facts(
+            at=datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
+            servers=servers,
+            jobs_server=jobs_server,
+            pipeline=pipeline,
+            jobs=jobs,
+            dead_letters=dead_letters,
+            announcements=announcements,
+            expected=self._expected,
+        )
+
+    def who_answers(self) -> dict[str, bool]:
+        """Whether the server (each primary, of a cluster) and RQ's answer now."""
+        return {
+            "redis": _answers(self._client, self._url),
+            "jobs": _answers(self._jobs_client, self._jobs_url),
+        }
+
+
+def _answers(client: Redis, url: str) -> bool:
+    try:
+        check_server(client, url)
+    except ServerError:
+        return False
+    return True

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runweaver.console.amounts import spell_bytes, spell_many, spell_seconds
-from runweaver.console.facts import Expected, Facts, read_facts
+from runweaver.console.facts import Expected, Facts, Observer
 from runweaver.console.render import plain
 from runweaver.console.terminal import print_json_line
 from runweaver.console.troubles import Trouble, troubles_of
@@ -36,7 +36,7 @@ def show_status(out: Console, *, all_partitions: bool, as_json: bool) -> bool:
         ServerError: one of them does not answer.
     """
     settings = WorkerSettings.load()
-    facts = read_facts(settings, Expected.of(settings, ProducerSettings.load()))
+    facts = Observer(settings, Expected.of(settings, ProducerSettings.load())).look()
     troubles = troubles_of(facts)
     if as_json:
         print_json_line(_document(facts, troubles))

@@ -11,6 +11,7 @@ from typing import Final
 
 from runweaver.producer.spool import Spool
 from runweaver.producer.spool_file import Batches
+from runweaver.producer.stats import ProducerStats
 from runweaver.shared.log import get_logger
 
 #: A batch leaves when it has this many messages, this many bytes, or when its first message is this old.
@@ -62,6 +63,8 @@ class Outbox:
         self._oldest_at = 0.0
         self._accepted = 0
         self._sent = 0
+        #: Of those that were sent: how many were lost instead. They are waited for no longer.
+        self._lost = 0
         self._hurry_until = 0
         self._is_away = False
         self._lost_since_flush = False
@@ -125,6 +128,21 @@ class Outbox:
             arrived = self._changed.wait_for(lambda: self._sent >= target, timeout_s)
             kept_all, self._lost_since_flush = not self._lost_since_flush, False
             return arrived and kept_all
+
+    def stats(self) -> ProducerStats:
+        """What has become of the messages so far. The disk is looked at, where there is a spool."""
+        spool_bytes = self._spool.used_bytes if self._spool is not None else 0
+        with self._lock:
+            return ProducerStats(
+                taken_messages=self._accepted,
+                sent_messages=self._sent - self._lost,
+                dropped_messages=self.dropped,
+                buffered_messages=len(self._buffer),
+                buffered_bytes=self._buffered_bytes,
+                # A closed producer may hand a message to the disk and, in a call that hung, to the server.
+                spooled_messages=max(0, self._accepted - self._sent - len(self._buffer)),
+                spool_bytes=spool_bytes,
+            )
 
     def retire(self) -> None:
         """Nobody will put anything in any more: the thread sends what is left, and ends."""
@@ -199,6 +217,7 @@ class Outbox:
         """Messages that were on the disk cannot be read any more."""
         with self._changed:
             self._sent += messages
+            self._lost += messages
             self.dropped += messages
             self._lost_since_flush = True
             self._changed.notify_all()
@@ -223,7 +242,7 @@ class Outbox:
     def _rescue(self) -> None:
         """Put onto the disk what the thread left in the buffer: it may hang in a call to the server."""
         with self._changed:
-            left, self._buffer = self._buffer, deque()
+            left, self._buffer, self._buffered_bytes = self._buffer, deque(), 0
         if not left:
             return
         if self._spool is not None and self._spool.rescue(cut(left, most=None)):

@@ -20,6 +20,7 @@ from runweaver.producer.outbox import Outbox
 from runweaver.producer.redact import Redactor, redact_secrets
 from runweaver.producer.sender import Sender
 from runweaver.producer.spool import Spool
+from runweaver.producer.stats import ProducerStats
 from runweaver.producer.stream_sender import StreamSender
 from runweaver.producer.trace_context import TraceContext, trace_fields
 from runweaver.shared.connection import redact as redact_url
@@ -195,6 +196,10 @@ class Producer:
     def dropped(self) -> int:
         """How many messages were lost because there was no room, or because they came after `close`."""
         return self._outbox.dropped
+
+    def stats(self) -> ProducerStats:
+        """What has become of the messages so far; `ProducerCollector` tells Prometheus. Never waits for the server."""
+        return self._outbox.stats()
 
     def __enter__(self) -> Self:
         return self

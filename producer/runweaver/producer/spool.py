@@ -287,6 +287,11 @@ class Spool:
         return total
 
     @property
+    def used_bytes(self) -> int:
+        """How much the directory holds, of all producers."""
+        return self.bytes_beside(None)
+
+    @property
     def _prefix(self) -> str:
         return f"{self._namespace}~"
 

@@ -26,6 +26,7 @@ Threshold = Annotated[int, Field(ge=0, le=10**12)]
 #: How many replicas must have what was written, before it counts as written.
 Replicas = Annotated[int, Field(ge=0, le=100)]
 Partitions = Annotated[int, Field(ge=1, le=1024)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class ServerSettings(BaseSettings):
@@ -94,6 +95,21 @@ class JobSettings(ServerSettings):
         return url
 
 
+class MonitoredSettings(BaseSettings):
+    """For those who can be asked over HTTP how they are."""
+
+    #: Absent: nobody can ask; 0: a free one.
+    metrics_port: Port | None = None
+    metrics_host: str = "127.0.0.1"
+
+
+class ExporterSettings(JobSettings):
+    """For what tells of the whole pipeline."""
+
+    metrics_port: Port = 9464
+    metrics_host: str = "127.0.0.1"
+
+
 class StoringSettings(JobSettings):
     """For those who decide what is kept."""
 
@@ -109,7 +125,7 @@ class StoringSettings(JobSettings):
     failed_job_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 7 * _DAY_S
 
 
-class WorkerSettings(StoringSettings):
+class WorkerSettings(StoringSettings, MonitoredSettings):
     """For a worker."""
 
     partitions: Partitions = 1
@@ -154,7 +170,7 @@ class AttentionSettings(ServerSettings):
         )
 
 
-class FinalizerSettings(StoringSettings, AttentionSettings):
+class FinalizerSettings(StoringSettings, AttentionSettings, MonitoredSettings):
     """For a finalizer."""
 
     #: About how many announcements of summaries are kept.

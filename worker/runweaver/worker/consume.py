@@ -67,6 +67,8 @@ class Consumer:
         #: How many partitions to serve; may grow at any time, and is followed up at the next read.
         self.partitions = partitions
         self._joined = 0
+        #: How many entries were taken over from other workers.
+        self.claimed = 0
 
     def read(self) -> list[Entry]:
         """The next entries, or none after `BLOCK_S`.
@@ -140,6 +142,7 @@ class Consumer:
             entries = [entry for partition in range(self._joined) for entry in self._claim(partition)]
             if entries:
                 _log.info("took over entries that another worker left", entries=len(entries))
+                self.claimed += len(entries)
                 return entries
             self._forget_dead()
             self._next_claim_at = time.monotonic() + self._claim_after_s / 4

@@ -34,6 +34,8 @@ from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import Marks, read_marks
 from runweaver.worker.narrate import Narrator, story_of
 from runweaver.worker.story import Story
+from runweaver.worker.totals import FinalizeTotals
+from runweaver.worker.vitals import JOBS, Vitals
 from runweaver.worker.watching import Watcher, Watchers
 
 #: Runs whose last steps are done together.
@@ -81,7 +83,10 @@ class Finalizer:
         *,
         narrator: Narrator,
         settings: FinalizerSettings,
+        vitals: Vitals | None = None,
     ) -> None:
+        self.totals = FinalizeTotals()
+        self._vitals = vitals if vitals is not None else Vitals()
         self._client = client
         self._jobs = jobs
         self._keys = keys
@@ -126,9 +131,11 @@ class Finalizer:
                 if self._is_stopping or time.monotonic() >= give_up_at:
                     raise
                 _log.warning("the server does not do it now, trying again", reason=str(error), retry_s=retry_s)
+                self._vitals.fails(JOBS, str(error))
                 time.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
             else:
+                self._vitals.does_well(JOBS)
                 return
 
     def _some(self, asked: Sequence[_Asked]) -> None:
@@ -160,6 +167,7 @@ class Finalizer:
         except Exception as error:
             if isinstance(error, RedisError) and not concerns_one_key(error):
                 raise
+            self.totals.failures += 1
             again_at = marks.now_ms + _FAILED_AGAIN_MS
             self._client.zadd(self._keys.due(marks.home), {asked.run_id: again_at}, xx=True)
             if asked.is_alone:
@@ -220,7 +228,16 @@ class Finalizer:
         was_summarised = stored.archive.on_time is not None
         if not asked.settled and (was_summarised or not run.completeness.is_known_complete):
             return []
-        return [Done(asked.run_id, marks, self._write(watcher, stored, run, old.summary if old else None))]
+        written = self._write(watcher, stored, run, old.summary if old else None)
+        self._count(written, marks)
+        return [Done(asked.run_id, marks, written)]
+
+    def _count(self, written: Summarised, marks: Marks) -> None:
+        status = written.summary.status
+        self.totals.summaries[status] += 1
+        if written.replaced is None and status is not RunStatus.STUCK and marks.active is not None:
+            waited_s = (marks.now_ms - marks.active) / 1000 + time.monotonic() - marks.read_at
+            self.totals.latency.observe(max(0.0, waited_s))
 
     def _is_silent(self, asked: _Asked, home: int) -> bool:
         """Whether nothing was heard since the sweep looked. Asked after reading the run: the marks are older."""
@@ -290,6 +307,8 @@ class Finalizer:
         kept, replicas = self._settings.dead_letters_kept, self._settings.wait_replicas
         aside = [setting_aside(self._keys, each, kept=kept) for each in refused]
         checked(round_trip(self._client, aside, replicas=replicas))
+        for each in refused:
+            self.totals.set_aside[each.code] += 1
         watcher.write(*self._without_live(stored.run_id, [each.entry_id for each in refused]))
 
     def _without_live(self, run_id: str, identities: Sequence[str]) -> Iterator[Command]:

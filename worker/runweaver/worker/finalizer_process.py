@@ -27,16 +27,22 @@ from runweaver.shared.keys import Keys
 from runweaver.shared.log import get_logger
 from runweaver.shared.settings import FinalizerSettings
 from runweaver.worker.finalize import Finalizer
-from runweaver.worker.finalize_job import FinalizeQueue
+from runweaver.worker.finalize_job import JOB_TIMEOUT_S, FinalizeQueue
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.narrate import Narrator, PlainNarrator
 from runweaver.worker.stopping import leave_at_once, leave_in_time
+from runweaver.worker.totals import FinalizeTotals
+from runweaver.worker.vitals import JOBS, Vitals
 
 #: How often RQ looks for jobs whose process died.
 _MAINTENANCE_S: Final = 60
 _RETRY_S: Final = 2.0
 #: How long a finalizer that was killed still counts as one (and a minute more).
 _WORKER_TTL_S: Final = 60
+#: When RQ looks up again at the latest: it waits for a job for 45 seconds, and up to 60 for a server that is away.
+_LOOKS_UP_WITHIN_S: Final = 150.0
+#: When a job is over at the latest: RQ stops it when its time is.
+_JOB_OVER_WITHIN_S: Final = JOB_TIMEOUT_S + 60.0
 
 _log = get_logger(__name__)
 
@@ -58,13 +64,19 @@ class FinalizerProcess:
         check_server(client, settings.redis_url)
         check_server(self._jobs_client, settings.effective_jobs_url)
         self._jobs = JobQueue(self._jobs_client, keys, failed_job_ttl_s=settings.failed_job_ttl_s)
+        self.vitals = Vitals()
         self._finalizer = Finalizer(
-            client, self._jobs, keys, narrator=load_narrator(settings.narrator), settings=settings
+            client, self._jobs, keys, narrator=load_narrator(settings.narrator), settings=settings, vitals=self.vitals
         )
         self._is_stopping = False
         self._deadline: threading.Timer | None = None
         job_class = self._jobs.queue.job_class
         self._job_class = type(job_class.__name__, (job_class,), {"finalizer": self._finalizer})
+
+    @property
+    def totals(self) -> FinalizeTotals:
+        """What it has done."""
+        return self._finalizer.totals
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT. Call it in the main thread: RQ stops jobs that hang by a signal."""
@@ -106,10 +118,13 @@ class FinalizerProcess:
                 log_job_description=False,
             )
             worker.note_stop = self._note_stop
+            worker.vitals, worker.totals = self.vitals, self.totals
             with bound_contextvars(finalizer=worker.name):
                 worker.work(logging_level="WARNING")
         except RedisError as error:
             _log.warning("RQ's server is away, trying again", reason=str(error), retry_s=_RETRY_S)
+            self.vitals.beat(JOBS)
+            self.vitals.fails(JOBS, str(error))
         return self._is_stopping
 
 
@@ -118,13 +133,30 @@ class _FinalizeWorker(SimpleWorker):
 
     #: Called when it is told to stop; also when that comes after its end, before the next one has taken its place.
     note_stop: Callable[[], None]
+    vitals: Vitals
+    totals: FinalizeTotals
+    #: How long until the next heartbeat at the latest.
+    _silent_for_s: float = _LOOKS_UP_WITHIN_S
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        self.vitals.beat(JOBS, back_within_s=self._silent_for_s)
+        try:
+            super().heartbeat(*args, **kwargs)
+        except RedisError as error:
+            self.vitals.fails(JOBS, str(error))
+            raise
+        self.vitals.does_well(JOBS)
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         started_at = time.perf_counter()
+        self._silent_for_s = _JOB_OVER_WITHIN_S
         with bound_contextvars(job=job.id):
             succeeded = super().perform_job(job, queue, execution)
-            milliseconds = round((time.perf_counter() - started_at) * 1000, 1)
-            _log.debug("ran a job", succeeded=succeeded, milliseconds=milliseconds)
+            took_s = time.perf_counter() - started_at
+            _log.debug("ran a job", succeeded=succeeded, milliseconds=round(took_s * 1000, 1))
+        self._silent_for_s = _LOOKS_UP_WITHIN_S
+        self.totals.jobs["succeeded" if succeeded else "failed"] += 1
+        self.totals.job_times.observe(took_s)
         return succeeded
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ARG002 - RQ's signature

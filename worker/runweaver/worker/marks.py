@@ -3,9 +3,10 @@
 They are read before a run is looked at, and a run leaves them only if nobody has marked it anew since.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from redis import Redis
@@ -40,6 +41,8 @@ class Marks:
     active: float | None
     #: The server's time.
     now_ms: float
+    #: The same moment by our clock (monotonic, s).
+    read_at: float = field(default_factory=time.monotonic, compare=False)
 
 
 def read_marks(client: Redis, keys: Keys, run_ids: Sequence[str], partitions: int) -> list[Marks]:

@@ -21,6 +21,7 @@ from runweaver.worker.ended_runs import EndedRuns
 from runweaver.worker.full_runs import FullRuns
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.marks import as_ms
+from runweaver.worker.totals import MergeTotals
 
 #: The least change of a score that a double holds well for times in milliseconds.
 _NUDGE_MS: Final = 0.001
@@ -43,6 +44,7 @@ class Merger:
         )
         #: How many partitions the runs are spread over; may grow at any time.
         self.partitions = partitions
+        self.totals = MergeTotals()
 
     def merge(self, batch: Batch) -> None:
         """Store, mark, ask for finalization, acknowledge.
@@ -57,6 +59,7 @@ class Merger:
         # the more jobs wait, the more would come.
         self._ended.add(ended + due_already if due_already and self._jobs.has_room() else ended)
         self._acknowledge(batch)
+        self.totals.add(batch)
 
     @property
     def has_to_ask(self) -> bool:

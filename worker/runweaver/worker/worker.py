@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Final
@@ -29,6 +30,8 @@ from runweaver.worker.isolate import SUSPICIOUS_DELIVERIES, Isolator
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.merge import Merger
 from runweaver.worker.sweep import SWEEP_EVERY_S, Sweeper
+from runweaver.worker.totals import MergeTotals
+from runweaver.worker.vitals import Vitals
 
 #: Batches that are read ahead while one is being merged.
 _READ_AHEAD: Final = 2
@@ -79,7 +82,18 @@ class Worker:
         self._batches: queue.Queue[Batch] = queue.Queue(_READ_AHEAD)
         self._batch_numbers = count(1)
         self._account = Account()
+        self.vitals = Vitals()
         self._stopping = threading.Event()
+
+    @property
+    def totals(self) -> MergeTotals:
+        """What it has merged."""
+        return self._merger.totals
+
+    @property
+    def claimed_entries(self) -> int:
+        """How many entries it has taken over from other workers."""
+        return self._consumer.claimed
 
     def stop(self) -> None:
         """Ask the worker to finish what it has read, and to return. May be called from a signal handler."""
@@ -94,6 +108,8 @@ class Worker:
         _log.info("worker started", worker=self.name, partitions=self._consumer.partitions)
         reader = threading.Thread(target=self._keep, args=(self._read,), name="reader", daemon=True)
         sweeper = threading.Thread(target=self._keep, args=(self._sweep,), name="sweeper", daemon=True)
+        for thread in (threading.current_thread(), reader, sweeper):
+            self.vitals.beat(thread.name)
         reader.start()
         sweeper.start()
         # What was read before the stop is merged after it: the reader ends first, then the queue runs dry.
@@ -116,9 +132,18 @@ class Worker:
             self._insist(partial(self._isolator.merge, entry))
         usual = [entry for entry in entries if entry.deliveries < SUSPICIOUS_DELIVERIES]
         if usual:
-            self._batches.put(accept(usual, max_message_bytes=self._settings.max_message_bytes))
+            self._hand_over(accept(usual, max_message_bytes=self._settings.max_message_bytes))
+
+    def _hand_over(self, batch: Batch) -> None:
+        while True:
+            with suppress(queue.Full):
+                self._batches.put(batch, timeout=_POLL_S)
+                return
+            # It is the merging that waits for the server, and says so.
+            self._beat()
 
     def _merge_next(self) -> None:
+        self._beat()
         try:
             batch = self._batches.get(timeout=_POLL_SOON_S if self._merger.has_to_ask else _POLL_S)
         except queue.Empty:
@@ -144,6 +169,7 @@ class Worker:
             milliseconds=round(took_s * 1000, 1),
         )
         self._account.add(batch, took_s)
+        self.totals.batches.observe(took_s)
 
     def _merge_one_by_one(self, batch: Batch) -> None:
         """Merge what can be merged, and set aside the messages that fail by themselves."""
@@ -180,16 +206,22 @@ class Worker:
         """Do something, again and again while the server is away; not longer than until the worker is stopped."""
         retry_s = _FIRST_RETRY_S
         while True:
+            self._beat()
             try:
                 step()
             except RedisError as error:
                 reason = str(translated(error, self._where))
                 _log.warning("the server does not do it now, trying again", reason=reason, retry_s=retry_s)
+                self.vitals.fails(threading.current_thread().name, reason)
                 if self._stopping.wait(retry_s):
                     return
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)
             else:
+                self.vitals.does_well(threading.current_thread().name)
                 return
+
+    def _beat(self) -> None:
+        self.vitals.beat(threading.current_thread().name)
 
     def _leave(self) -> None:
         try:

@@ -22,7 +22,7 @@ from runweaver.console.doctor.pipeline import (
 from runweaver.console.doctor.rights import Role, check_rights
 from runweaver.console.doctor.server import check_server_setup
 from runweaver.console.doctor.settings import check_settings
-from runweaver.console.facts import Expected, read_facts
+from runweaver.console.facts import Expected, Observer
 from runweaver.query.servers import address_of, nodes_of, read_server
 from runweaver.shared.cluster import server_of, servers_of
 from runweaver.shared.connection import connect, redact, server_errors
@@ -65,7 +65,7 @@ def examine(environment: Mapping[str, str], wish: Wish) -> list[Check]:
     checks += _looked("jobs", jobs_url, lambda: check_rq_versions(JobQueue(jobs, Keys(namespace))))
     if len(servers_of(data)) > 1:
         checks += _looked("spread", url, lambda: _spread(data, Keys(namespace)))
-    checks += _looked("pipeline", url, lambda: check_pipeline(read_facts(workers, expected)))
+    checks += _looked("pipeline", url, lambda: check_pipeline(Observer(workers, expected).look()))
     if wish.write:
         key = f"{namespace}-doctor:{secrets.token_hex(8)}"
         checks += _looked("writing", url, lambda: check_writing(data, key))

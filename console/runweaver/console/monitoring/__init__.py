@@ -1,0 +1,1 @@
+"""What Prometheus and orchestrators ask of our processes: metrics, and whether they are well."""

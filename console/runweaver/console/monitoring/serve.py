@@ -1,0 +1,110 @@
+"""The port at which a process can be asked: `/metrics`, `/health/live` and `/health/ready`."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET6
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from runweaver.console.monitoring.health import Health
+from runweaver.shared.errors import SettingsError
+from runweaver.shared.log import get_logger
+from runweaver.shared.settings import ExporterSettings, MonitoredSettings
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_JSON: Final = "application/json"
+#: Whoever says nothing for so long is let go.
+_PATIENCE_S: Final = 10.0
+
+_log = get_logger(__name__)
+
+
+@contextmanager
+def answering(settings: MonitoredSettings | ExporterSettings, collector: Collector, health: Health) -> Iterator[None]:
+    """Answer whoever asks, from threads of its own, until the end of the block.
+
+    Args:
+        settings: where to listen; nothing happens where they name no port.
+        collector: what is told besides the process itself: its memory, time, files and garbage.
+        health: who says how it is.
+
+    Raises:
+        SettingsError: nobody can listen there.
+    """
+    host, port = settings.metrics_host, settings.metrics_port
+    if port is None:
+        yield
+        return
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    registry.register(collector)
+    try:
+        server = _server_class(host)((host, port), _handler_class(registry, health))
+    except OSError as error:
+        raise SettingsError(
+            f"RUNWEAVER_METRICS_PORT={port}: nobody can listen there at RUNWEAVER_METRICS_HOST={host} "
+            f"({error.strerror or error}): choose another, one for each process of a machine"
+        ) from None
+    with server:
+        thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
+        _log.info("metrics can be asked for", url=f"http://{_in_url(host)}:{server.server_port}/metrics")
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
+def _server_class(host: str) -> type[ThreadingHTTPServer]:
+    family = {"address_family": AF_INET6} if ":" in host else {}
+    # On its way out, a process does not wait for whoever is still asking.
+    return type("_Server", (ThreadingHTTPServer,), {"daemon_threads": True, "block_on_close": False, **family})
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _handler_class(registry: CollectorRegistry, health: Health) -> type[BaseHTTPRequestHandler]:
+    return type("_Handler", (_Handler,), {"registry": registry, "health": health})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    registry: CollectorRegistry
+    health: Health
+    timeout = _PATIENCE_S
+
+    def do_GET(self) -> None:
+        match self.path.partition("?")[0]:
+            case "/metrics":
+                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._answer(HTTPStatus.OK, content_type, encode(self.registry))
+            case "/health/live":
+                self._answer_health(*self.health.live())
+            case "/health/ready":
+                self._answer_health(*self.health.ready())
+            case _:
+                self._answer(HTTPStatus.NOT_FOUND, _TEXT, b"There are /metrics, /health/live and /health/ready.\n")
+
+    def _answer_health(self, is_well: bool, told: dict[str, Any]) -> None:  # noqa: FBT001 - as `Health` says it
+        status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
+        self._answer(status, _JSON, json.dumps(told).encode() + b"\n")
+
+    def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gave it
+        """Say nothing: somebody asks every few seconds."""
