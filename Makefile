@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 # How long `make chaos` and `make fuzz` take.
 SECONDS ?= 600
+# How many processes test at once: they wait more than they work.
+TESTERS ?= 3
 # How `make bench` measures.
 ROUNDS ?= 3
 SCALE ?= 1
@@ -22,7 +24,7 @@ up: .venv/.installed ## A server, a worker and a finalizer, until Ctrl-C
 	@$(BIN)/runweaver up
 
 test: .venv/.developed ## All tests, against real servers and processes
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TESTERS) --dist worksteal
 
 test-matrix: .venv/.servers ## All tests, against one server after the other: Redis 6.2 and 7.0, Valkey 8 and 9
 	$(BIN)/python -m tests.matrix $(TESTS) $(if $(ALLOW_ABSENT),--allow-absent)

@@ -138,7 +138,7 @@ def test_what_makes_no_sense_is_refused(found: Pipeline) -> None:
 def test_a_summary_that_expired_is_listed_no_more(own_pipeline: Pipeline) -> None:
     """Neither it nor what is left of it in the indexes: the sweep clears both."""
     own_pipeline.start("worker")
-    own_pipeline.start("finalizer", RUNWEAVER_SUMMARY_TTL_S="1")
+    own_pipeline.start("finalizer", RUNWEAVER_SUMMARY_TTL_S="3")
     script = Script("run")
     own_pipeline.send(script.started(tags=["nightly"]), script.decision("d"), script.ended())
     own_pipeline.summary("run")
