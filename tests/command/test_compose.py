@@ -18,7 +18,15 @@ from runweaver.query import read_status
 from runweaver.shared import FinalizerSettings, ProducerSettings, RunStatus, WorkerSettings
 from runweaver.worker import JobQueue
 from tests.support.binary import server_under_test
-from tests.support.compose import REPOSITORY, SCRIPTS, command_of, compose_file, instruction, interpolated
+from tests.support.deployed import (
+    REPOSITORY,
+    SCRIPTS,
+    VARIABLES_OF_ALL,
+    command_of,
+    compose_file,
+    instruction,
+    interpolated,
+)
 from tests.support.messages import Script
 from tests.support.secured import DEPLOY, USERS, SecuredPipeline, SecuredServer, password_variable
 from tests.support.server import Server
@@ -33,13 +41,6 @@ _OURS: Final = sorted(name for name, service in _SERVICES.items() if "build" in 
 _SETTINGS: Final[dict[str, type[WorkerSettings | FinalizerSettings]]] = {
     "worker": WorkerSettings,
     "finalizer": FinalizerSettings,
-}
-#: What the command itself reads.
-_VARIABLES_OF_ALL: Final = {
-    "RUNWEAVER_LOG_LEVEL",
-    "RUNWEAVER_LOG_FORMAT",
-    "RUNWEAVER_METRICS_HOST",
-    "RUNWEAVER_METRICS_PORT",
 }
 
 
@@ -275,7 +276,7 @@ def test_every_variable_is_a_setting(name: str) -> None:
     """A variable that the service does not know would be ignored without a word."""
     fields = {f"RUNWEAVER_{field.upper()}" for field in _SETTINGS[name].model_fields}
 
-    assert set() == set(_SERVICES[name]["environment"]) - fields - _VARIABLES_OF_ALL
+    assert set() == set(_SERVICES[name]["environment"]) - fields - VARIABLES_OF_ALL
 
 
 @pytest.mark.parametrize("name", _SERVICES)

@@ -20,7 +20,7 @@ from runweaver.shared import FinalizerSettings, Keys, ProducerSettings, RunStatu
 from runweaver.worker import JobQueue
 from tests.support.binary import server_under_test
 from tests.support.cluster import SLOTS, free_port
-from tests.support.compose import REPOSITORY, SCRIPTS, command_of, compose_file, interpolated
+from tests.support.deployed import REPOSITORY, SCRIPTS, command_of, compose_file, interpolated
 from tests.support.processes import Pipeline
 from tests.support.secured import DEPLOY, NAMESPACE, SecuredServer, password_variable
 from tests.support.waiting import wait_until

@@ -1,4 +1,4 @@
-"""The files of docker compose, and what a container engine would make of them."""
+"""What the files that deploy Runweaver say, and what a container engine would make of them."""
 
 import json
 import re
@@ -14,10 +14,17 @@ from tests.support.secured import password_variable
 REPOSITORY: Final = Path(__file__).parents[2]
 #: Where the programs of this installation are.
 SCRIPTS: Final = Path(sysconfig.get_path("scripts"))
+#: What the command itself reads, whichever role it runs.
+VARIABLES_OF_ALL: Final = {
+    "RUNWEAVER_LOG_LEVEL",
+    "RUNWEAVER_LOG_FORMAT",
+    "RUNWEAVER_METRICS_HOST",
+    "RUNWEAVER_METRICS_PORT",
+}
 
 
 def compose_file(name: str) -> dict[str, Any]:
-    """One of them, as it stands."""
+    """A file of docker compose, as it stands."""
     read: dict[str, Any] = yaml.safe_load((REPOSITORY / name).read_text())
     return read
 
