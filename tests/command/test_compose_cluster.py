@@ -22,7 +22,7 @@ from tests.support.binary import server_under_test
 from tests.support.cluster import SLOTS, free_port
 from tests.support.deployed import REPOSITORY, SCRIPTS, command_of, compose_file, interpolated
 from tests.support.processes import Pipeline
-from tests.support.secured import DEPLOY, NAMESPACE, SecuredServer, password_variable
+from tests.support.secured import DEPLOY, NAMESPACE, SELECTS_KEYS_BY_USE, SecuredServer, password_variable
 from tests.support.waiting import wait_until
 
 _BASE: Final = compose_file("docker-compose.yml")["services"]
@@ -122,6 +122,9 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
 
 @pytest.mark.skipif(
     not (shutil.which("redis-cli") or shutil.which("valkey-cli")), reason="needs redis-cli or valkey-cli"
+)
+@pytest.mark.skipif(
+    server_under_test().version < SELECTS_KEYS_BY_USE, reason="deploy/users.acl is written for Redis 7, as the image is"
 )
 def test_its_services_summarise_runs_on_a_cluster(deployment: Deployment, tmp_path: Path) -> None:
     """The cluster is made, with replicas; runs get their summaries; health checks tell that all are at work."""
