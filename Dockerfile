@@ -6,7 +6,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel /source
 
 # An environment without pip in it: only what runs goes on to the image.
 RUN python -m venv --without-pip /opt/runweaver \
-    && pip --python /opt/runweaver/bin/python install --no-cache-dir "$(echo /wheel/runweaver-*.whl)[console,webhooks,mcp]"
+    && pip --python /opt/runweaver/bin/python install --no-cache-dir "$(echo /wheel/runweaver-*.whl)[console,metrics,webhooks,mcp]"
 
 
 FROM python:3.13-slim

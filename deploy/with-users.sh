@@ -3,6 +3,11 @@
 # the file that the server reads:
 #
 #     with-users.sh /run/runweaver/users.acl redis-server --appendonly yes
+#
+# One of a cluster also has the users of cluster-users.acl: who replicas are at their primary, and who makes the cluster.
+# A replica needs its password itself; it lies beside the file, for the server alone:
+#
+#     with-users.sh --cluster /run/runweaver/users.acl redis-server --cluster-enabled yes
 set -eu
 
 fail() {
@@ -10,10 +15,19 @@ fail() {
     exit 2
 }
 
+here=$(dirname "$0")
+names="producer worker finalizer reader webhooks"
+users=$(cat "$here/users.acl")
+cluster=
+if [ "$1" = --cluster ]; then
+    cluster=yes
+    shift
+    names="$names replica operator"
+    users=$(cat "$here/users.acl" "$here/cluster-users.acl")
+fi
 file=$1
 shift
-users=$(cat "$(dirname "$0")/users.acl")
-for user in producer worker finalizer reader webhooks; do
+for user in $names; do
     variable=RUNWEAVER_$(echo "$user" | tr '[:lower:]' '[:upper:]')_PASSWORD
     eval "password=\${$variable:-}"
     case $password in
@@ -25,9 +39,15 @@ for user in producer worker finalizer reader webhooks; do
     users=$(echo "$users" | sed "s/^user $user on /&#$hash /")
 done
 (umask 077 && echo "$users" > "$file")
+set -- "$@" --aclfile "$file"
+if [ -n "$cluster" ]; then
+    # Not on the command line, which others on the machine can read.
+    (umask 077 && printf 'masteruser replica\nmasterauth %s\n' "$RUNWEAVER_REPLICA_PASSWORD" > "$file.replica")
+    set -- "$@" --include "$file.replica"
+fi
 # In a container this runs as root, and the server does not.
 if [ "$(id -u)" = 0 ] && id redis > /dev/null 2>&1; then
-    chown redis "$file"
+    chown redis "$file" ${cluster:+"$file.replica"}
 fi
 
-exec "$@" --aclfile "$file"
+exec "$@"

@@ -6,52 +6,42 @@ import re
 import shutil
 import signal
 import subprocess
-import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from runweaver.producer import Producer
 from runweaver.query import read_status
 from runweaver.shared import FinalizerSettings, ProducerSettings, RunStatus, WorkerSettings
 from runweaver.worker import JobQueue
 from tests.support.binary import server_under_test
+from tests.support.deployed import (
+    REPOSITORY,
+    SCRIPTS,
+    VARIABLES_OF_ALL,
+    command_of,
+    compose_file,
+    instruction,
+    interpolated,
+)
 from tests.support.messages import Script
 from tests.support.secured import DEPLOY, USERS, SecuredPipeline, SecuredServer, password_variable
 from tests.support.server import Server
 from tests.support.waiting import wait_until
 
-_REPOSITORY: Final = Path(__file__).parents[2]
-_SCRIPTS: Final = Path(sysconfig.get_path("scripts"))
-
-_COMPOSE: Final[dict[str, Any]] = yaml.safe_load((_REPOSITORY / "docker-compose.yml").read_text())
+_COMPOSE: Final = compose_file("docker-compose.yml")
 _SERVICES: Final[dict[str, dict[str, Any]]] = _COMPOSE["services"]
-_OURS: Final = sorted(name for name, service in _SERVICES.items() if "build" in service)
+#: Those of the pipeline itself: they come without a profile.
+_OURS: Final = sorted(name for name, service in _SERVICES.items() if "build" in service and "profiles" not in service)
 
 #: What a service may be told by its environment.
 _SETTINGS: Final[dict[str, type[WorkerSettings | FinalizerSettings]]] = {
     "worker": WorkerSettings,
     "finalizer": FinalizerSettings,
 }
-_LOG_VARIABLES: Final = {"RUNWEAVER_LOG_LEVEL", "RUNWEAVER_LOG_FORMAT"}
-
-
-def _last_stage() -> list[tuple[str, str]]:
-    """The instructions that make the image: those after the last FROM."""
-    text = (_REPOSITORY / "Dockerfile").read_text().replace("\\\n", " ")
-    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    instructions = [(name.upper(), arguments) for name, arguments in lines]
-    last_from = max(index for index, (name, _) in enumerate(instructions) if name == "FROM")
-    return instructions[last_from:]
-
-
-def _instruction(wanted: str) -> str:
-    """The arguments of the instruction that counts, where only the last one does."""
-    return [arguments for name, arguments in _last_stage() if name == wanted][-1]
 
 
 def _replicas(name: str) -> int:
@@ -69,28 +59,17 @@ def _server_options() -> list[str]:
     return command[command.index("redis-server") + 1 :]
 
 
-def _command(name: str) -> list[str]:
-    """What the container runs, with the programs of this installation."""
-    command: list[str] = json.loads(_instruction("ENTRYPOINT")) + _SERVICES[name]["command"]
-    program, *arguments = command
-    return [str(_SCRIPTS / program), *arguments]
-
-
-def _interpolated(value: object, passwords: Mapping[str, str]) -> str:
-    """What docker compose makes of a value of the file."""
-    variables = {password_variable(user): password for user, password in passwords.items()}
-    return re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: variables[found[1]], str(value)).replace("$$", "$")
-
-
 def _environment(name: str, server: SecuredServer) -> dict[str, str]:
     """What the container's environment is, but for where the server is."""
     given = {
-        variable: _interpolated(value, server.passwords) for variable, value in _SERVICES[name]["environment"].items()
+        variable: interpolated(value, server.passwords) for variable, value in _SERVICES[name]["environment"].items()
     }
+    # Containers have a port of that number each; processes of one machine would get in each other's way.
+    given.pop("RUNWEAVER_METRICS_PORT", None)
     url = given.get("RUNWEAVER_REDIS_URL")
     if url is not None:
         given["RUNWEAVER_REDIS_URL"] = url.replace("@redis:6379/", f"@localhost:{server.port}/")
-    return {**given, "PATH": f"{_SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+    return {**given, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _is_healthy(name: str, server: SecuredServer, *, patience_s: int | None = None) -> bool:
@@ -98,7 +77,7 @@ def _is_healthy(name: str, server: SecuredServer, *, patience_s: int | None = No
     healthcheck = _SERVICES[name]["healthcheck"]
     kind, check = healthcheck["test"]
     assert "CMD-SHELL" == kind
-    script = _interpolated(check, server.passwords).replace("redis-cli", f"redis-cli -p {server.port}")
+    script = interpolated(check, server.passwords).replace("redis-cli", f"redis-cli -p {server.port}")
     if patience_s is not None:
         script, replaced = re.subn(r"(?<= < )\d+", str(patience_s), script)
         assert 1 == replaced
@@ -126,13 +105,13 @@ class Deployment:
         """Start a service, and wait until the pipeline knows all its processes."""
         environment = _environment(name, self.server)
         count = _replicas(name) if replicas is None else replicas
-        self.processes[name] = [self.pipeline.spawn(_command(name), **environment) for _ in range(count)]
+        self.processes[name] = [self.pipeline.spawn(command_of(_SERVICES[name]), **environment) for _ in range(count)]
         wait_until(lambda: count == self._known()[name], what=f"{count} of {name}")
 
     def stop(self, name: str) -> list[int]:
         """End a service as `docker compose down` does, and give the exit codes."""
         for process in self.processes[name]:
-            process.send_signal(getattr(signal, _instruction("STOPSIGNAL")))
+            process.send_signal(getattr(signal, instruction("STOPSIGNAL")))
         grace_s = _seconds(_SERVICES[name]["stop_grace_period"])
         return [process.wait(grace_s) for process in self.processes[name]]
 
@@ -242,7 +221,7 @@ def test_the_server_starts_with_the_users_of_the_file() -> None:
 
     # The image's own entry point hands the server over to a user that is not root.
     assert ("sh", "docker-entrypoint.sh") == (program, entrypoint)
-    assert DEPLOY / "with-users.sh" == _REPOSITORY / "deploy" / Path(script).relative_to(mounted["./deploy"])
+    assert DEPLOY / "with-users.sh" == REPOSITORY / "deploy" / Path(script).relative_to(mounted["./deploy"])
     assert [str(Path(made).parent)] == _SERVICES["redis"]["tmpfs"]
 
 
@@ -257,15 +236,38 @@ def test_nothing_is_published_beyond_this_machine() -> None:
     """Passwords would go over the net as they are: the server's port is bound to the loopback interface."""
     published = {name: service["ports"] for name, service in _SERVICES.items() if "ports" in service}
 
-    assert {"redis": ["127.0.0.1:6379:6379"]} == published
+    assert {
+        "redis": ["127.0.0.1:6379:6379"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    } == published
 
 
-@pytest.mark.parametrize("name", _OURS)
-def test_services_find_the_server_and_wait_for_it(name: str) -> None:
+def test_monitoring_comes_when_it_is_asked_for() -> None:
+    """Its services have a profile, so that plain `docker compose up` starts what is needed and nothing else."""
+    profiles = {name: service.get("profiles") for name, service in _SERVICES.items()}
+
+    monitoring = {name: ["monitoring"] for name in ("exporter", "prometheus", "grafana")}
+    assert {"redis": None, "worker": None, "finalizer": None, **monitoring} == profiles
+
+
+def test_nobody_changes_anything_in_grafana() -> None:
+    """It asks for no password, so it lets everybody look and nobody in: its first password is known to all."""
+    environment = _SERVICES["grafana"]["environment"]
+
+    assert {
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_BASIC_ENABLED": "false",
+        "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+    } == environment
+
+
+@pytest.mark.parametrize(("name", "user"), [("worker", "worker"), ("finalizer", "finalizer"), ("exporter", "reader")])
+def test_services_find_the_server_and_wait_for_it(name: str, user: str) -> None:
     """The URL names the service that runs the server, its port and the service's own user. It waits for the server."""
-    url = urlsplit(_interpolated(_SERVICES[name]["environment"]["RUNWEAVER_REDIS_URL"], dict.fromkeys(USERS, "secret")))
+    url = urlsplit(interpolated(_SERVICES[name]["environment"]["RUNWEAVER_REDIS_URL"], dict.fromkeys(USERS, "secret")))
 
-    assert (name, "secret", "redis", 6379) == (url.username, url.password, url.hostname, url.port)
+    assert (user, "secret", "redis", 6379) == (url.username, url.password, url.hostname, url.port)
     assert {"redis": {"condition": "service_healthy"}} == _SERVICES[name]["depends_on"]
 
 
@@ -274,7 +276,7 @@ def test_every_variable_is_a_setting(name: str) -> None:
     """A variable that the service does not know would be ignored without a word."""
     fields = {f"RUNWEAVER_{field.upper()}" for field in _SETTINGS[name].model_fields}
 
-    assert set() == set(_SERVICES[name]["environment"]) - fields - _LOG_VARIABLES
+    assert set() == set(_SERVICES[name]["environment"]) - fields - VARIABLES_OF_ALL
 
 
 @pytest.mark.parametrize("name", _SERVICES)
@@ -291,7 +293,7 @@ def test_every_service_is_watched_and_kept_up(name: str) -> None:
 def test_there_is_no_secret_in_the_file() -> None:
     """Passwords are named and have no value there, and nothing else looks like a secret."""
     values = re.sub(r"\$\{RUNWEAVER_\w+_PASSWORD:\?[^}]*\}", "", json.dumps(_COMPOSE))
-    values = re.sub(r"\$?RUNWEAVER_[A-Z]+_PASSWORD", "", values)
+    values = re.sub(r"\$?RUNWEAVER_[A-Z]+_PASSWORD|\./deploy/[a-z/]+", "", values)
 
     for pattern in (r"(?i)pass(word|wd|phrase)?\b|requirepass|secret|token|credential|api.?key", r"://\w+:[^@/\s]+@"):
         assert [] == re.findall(pattern, values)
@@ -308,7 +310,7 @@ def test_a_missing_password_is_told() -> None:
 
 def test_the_comment_makes_the_passwords(tmp_path: Path) -> None:
     """The lines at the top of the file, run in a shell, write a file with all of them."""
-    comment = re.findall(r"^#     (.*)$", (_REPOSITORY / "docker-compose.yml").read_text(), re.MULTILINE)
+    comment = re.findall(r"^#     (.*)$", (REPOSITORY / "docker-compose.yml").read_text(), re.MULTILINE)
     assert "docker compose up --build" == comment.pop()
     subprocess.run(["/bin/sh", "-c", "\n".join(comment)], cwd=tmp_path, check=True)
     made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
@@ -320,6 +322,6 @@ def test_the_comment_makes_the_passwords(tmp_path: Path) -> None:
 
 def test_the_image_runs_the_command_itself() -> None:
     """No shell stands between the signal and the process, and the process is not root."""
-    assert ["runweaver"] == json.loads(_instruction("ENTRYPOINT"))
-    assert "SIGTERM" == _instruction("STOPSIGNAL")
-    assert _instruction("USER").partition(":")[0] not in ("root", "0")
+    assert ["runweaver"] == json.loads(instruction("ENTRYPOINT"))
+    assert "SIGTERM" == instruction("STOPSIGNAL")
+    assert instruction("USER").partition(":")[0] not in ("root", "0")

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from runweaver.producer import Producer
 from runweaver.shared import ProducerSettings
 from tests.support.binary import server_under_test
-from tests.support.cluster import Cluster, running_cluster
+from tests.support.cluster import Cluster, Node, running_cluster
 from tests.support.processes import Pipeline
-from tests.support.secured import ADMIN, NAMESPACE, USERS, users_for
+from tests.support.secured import ADMIN, DEPLOY, NAMESPACE, USERS, users_for
 from tests.support.server import Server
 
-_PASSWORDS = {user: secrets.token_hex(16) for user in (*USERS, ADMIN, "replica")}
+_PASSWORDS = {user: secrets.token_hex(16) for user in (*USERS, ADMIN, "replica", "operator")}
 
 
 @pytest.fixture
@@ -65,3 +66,22 @@ def test_each_role_does_its_work_as_its_user(secured_cluster: Cluster, server: S
     for node in secured_cluster.nodes:
         with node.client() as admin:
             assert [] == [each["object"] for each in admin.acl_log() if each["username"] != "producer"]
+
+
+@pytest.mark.parametrize("user", ["replica", "operator"])
+def test_who_keeps_the_cluster_reads_and_writes_nothing(user: str, tmp_path: Path) -> None:
+    """The users of deploy/cluster-users.acl take part in the cluster, and may not touch what it holds by commands."""
+    text = (
+        (DEPLOY / "cluster-users.acl").read_text().replace(f"user {user} on ", f"user {user} on >{_PASSWORDS[user]} ")
+    )
+    (tmp_path / "users.acl").write_text(text)
+    node = Node(tmp_path, "--cluster-enabled", "yes", "--aclfile", str(tmp_path / "users.acl"))
+    node.start()
+    try:
+        with redis.Redis(port=node.port, username=user, password=_PASSWORDS[user]) as client:
+            assert client.ping()
+            for command in ("GET key", "SET key value", "KEYS *", "CONFIG GET *", "ACL LIST", "FLUSHALL", "SHUTDOWN"):
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    client.execute_command(*command.split())
+    finally:
+        node.kill()

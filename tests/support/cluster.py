@@ -24,7 +24,7 @@ class Node:
     """One server process, on a port of its own."""
 
     def __init__(self, directory: Path, *options: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.directory = directory / str(self.port)
         self.directory.mkdir()
         #: What `client` logs in with.
@@ -242,7 +242,7 @@ def _end(node: Node) -> None:
         node.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     # A cluster's servers talk to each other on a port that is 10,000 higher.
     while True:
         port = random.randint(15_000, 30_000)
