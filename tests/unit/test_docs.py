@@ -29,8 +29,8 @@ from runweaver.shared import (
 )
 from runweaver.shared.fields import utc_now
 from runweaver.shared.messages import BaseMessage
+from tests.support.pages import ROOT, anchors, table_after
 
-ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 ROLES: Final[dict[str, type[ServerSettings]]] = {
     "producer": ProducerSettings,
@@ -192,21 +192,6 @@ def events_logged_by(folder: Path) -> dict[str, str]:
         for call in re.finditer(r"_log\.(\w+)\(\s*\"([^\"]+)\"", path.read_text(encoding="utf-8")):
             found[call[2]] = "error" if call[1] == "exception" else call[1]
     return found
-
-
-def table_after(heading: str, page: Path, *, number: int = 1) -> list[list[str]]:
-    """The rows of the first table under a heading, or of a later one."""
-    _, _, text = page.read_text(encoding="utf-8").partition(f"# {heading}\n")
-    rows = text.split("| --- |\n")[number]
-    table = rows.partition("\n\n")[0].splitlines()
-    assert table, f"there is no table under {heading!r}"
-    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in table]
-
-
-def anchors(page: Path) -> set[str]:
-    """The names under which the headings of a page can be linked to."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def code_spans(page: Path) -> list[str]:
