@@ -27,7 +27,7 @@ test: .venv/.developed ## All tests, against real servers and processes
 	$(BIN)/pytest -n $(TESTERS) --dist worksteal
 
 test-matrix: .venv/.servers ## All tests, against one server after the other: Redis 6.2 and 7.0, Valkey 8 and 9
-	$(BIN)/python -m tests.matrix $(TESTS) $(if $(ALLOW_ABSENT),--allow-absent)
+	$(BIN)/python -m tests.matrix -n $(TESTERS) --dist worksteal $(TESTS) $(if $(ALLOW_ABSENT),--allow-absent)
 
 failovers: .venv/.developed ## Let servers of a cluster die and slots move under load, and see what is lost
 	$(BIN)/python -m tests.cluster --rounds $(ROUNDS)

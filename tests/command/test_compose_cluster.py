@@ -19,8 +19,9 @@ from runweaver.query import read_status
 from runweaver.shared import FinalizerSettings, Keys, ProducerSettings, RunStatus, WorkerSettings
 from runweaver.worker import JobQueue
 from tests.support.binary import server_under_test
-from tests.support.cluster import SLOTS, free_port
+from tests.support.cluster import SLOTS
 from tests.support.deployed import REPOSITORY, SCRIPTS, command_of, compose_file, interpolated
+from tests.support.ports import free_port
 from tests.support.processes import Pipeline
 from tests.support.secured import DEPLOY, NAMESPACE, SELECTS_KEYS_BY_USE, SecuredServer, password_variable
 from tests.support.waiting import wait_until

@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.cluster import SLOTS, Node, free_port
+from tests.support.cluster import SLOTS, Node
+from tests.support.ports import free_port
 from tests.support.secured import DEPLOY
 from tests.support.waiting import wait_until
 

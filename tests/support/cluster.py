@@ -1,7 +1,5 @@
 """Servers that belong together, as processes: a cluster, or a primary with replicas and sentinels."""
 
-import random
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +11,7 @@ import redis
 from redis.crc import key_slot
 
 from tests.support.binary import server_under_test
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 SLOTS: Final = 16_384
@@ -240,13 +239,3 @@ def _replicate(primary: Node, replica: Node) -> bool:
 def _end(node: Node) -> None:
     with suppress(AssertionError):
         node.kill()
-
-
-def free_port() -> int:
-    # A cluster's servers talk to each other on a port that is 10,000 higher.
-    while True:
-        port = random.randint(15_000, 30_000)
-        with suppress(OSError), socket.socket() as own, socket.socket() as bus:
-            own.bind(("127.0.0.1", port))
-            bus.bind(("127.0.0.1", port + 10_000))
-            return port

@@ -1,7 +1,6 @@
 """A real server that can be killed, and started again on the same port with what it had on disk."""
 
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.support.binary import server_under_test
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 #: Unless a test says otherwise. It keeps nothing on disk.
@@ -31,9 +31,7 @@ class Server:
         Args:
             config: lines of its configuration.
         """
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._config = {name: value or '""' for name, value in config.items()}
         self._directory = tempfile.TemporaryDirectory(prefix="runweaver-test-")
         self._process: subprocess.Popen[bytes] | None = None

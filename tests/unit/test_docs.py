@@ -16,6 +16,7 @@ from runweaver.console.cli import app
 from runweaver.shared import (
     Decision,
     DecisionEvaluation,
+    ExporterSettings,
     FinalizerSettings,
     McpSettings,
     Message,
@@ -38,6 +39,7 @@ ROLES: Final[dict[str, type[ServerSettings]]] = {
     "finalizer": FinalizerSettings,
     "webhooks": WebhookSettings,
     "mcp": McpSettings,
+    "exporter": ExporterSettings,
 }
 COMMAND_LINE: Final = get_command(app)
 MESSAGES: Final[dict[str, type[BaseMessage]]] = {

@@ -20,6 +20,8 @@ class Fleet:
 
     def __init__(self, redis_url: str, *, log_level: str = "info") -> None:
         self._environment = {**os.environ, "RUNWEAVER_REDIS_URL": redis_url, "RUNWEAVER_LOG_LEVEL": log_level}
+        # Only one process of a machine can listen there.
+        self._environment.pop("RUNWEAVER_METRICS_PORT", None)
         self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(self, role: str, *, count: int = 1) -> None:

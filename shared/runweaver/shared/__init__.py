@@ -35,6 +35,7 @@ from runweaver.shared.run import (
     RunStatus,
 )
 from runweaver.shared.settings import (
+    ExporterSettings,
     FinalizerSettings,
     McpSettings,
     ProducerSettings,
@@ -59,6 +60,7 @@ __all__ = [
     "DecisionEvaluation",
     "DecisionType",
     "Evidence",
+    "ExporterSettings",
     "FinalizerSettings",
     "InvalidArgumentError",
     "InvalidCursorError",

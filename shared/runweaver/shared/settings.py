@@ -95,19 +95,16 @@ class JobSettings(ServerSettings):
         return url
 
 
-class MonitoredSettings(BaseSettings):
+class MonitoredSettings(ServerSettings):
     """For those who can be asked over HTTP how they are."""
 
-    #: Absent: nobody can ask; 0: a free one.
+    #: Absent: nobody can ask, but the exporter, which has a port of its own; 0: a free one.
     metrics_port: Port | None = None
     metrics_host: str = "127.0.0.1"
 
 
-class ExporterSettings(JobSettings):
+class ExporterSettings(JobSettings, MonitoredSettings):
     """For what tells of the whole pipeline."""
-
-    metrics_port: Port = 9464
-    metrics_host: str = "127.0.0.1"
 
 
 class StoringSettings(JobSettings):

@@ -41,6 +41,12 @@ class Histogram:
         return list(zip((*self._bounds, float("inf")), accumulate(counts), strict=True)), total
 
 
+#: Why workers set messages aside. Told from the beginning, as 0: else nobody would see the first one of a kind come.
+CODES: Final = (
+    *("too-large", "not-json", "unknown-type", "version", "invalid", "refused", "deadly", "run-full", "failed"),
+)
+
+
 class MergeTotals:
     """What was merged. More than one thread merges."""
 
@@ -50,7 +56,7 @@ class MergeTotals:
         #: Good and bad.
         self.messages = 0
         self.message_bytes = 0
-        self._set_aside: Counter[str] = Counter()
+        self._set_aside = Counter(dict.fromkeys(CODES, 0))
         #: Seconds.
         self.batches = Histogram(_WORK_BOUNDS)
 

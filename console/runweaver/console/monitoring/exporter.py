@@ -13,6 +13,8 @@ from runweaver.worker import stop_on_signals
 
 #: Somebody waits for the answer, usually for ten seconds: a server that hangs may cost a few of them.
 _TIMEOUT_S: Final = 1.0
+#: What is usual for exporters.
+_PORT: Final = 9464
 
 _log = get_logger(__name__)
 
@@ -27,6 +29,6 @@ def run_exporter(settings: ExporterSettings) -> None:
     collector = PipelineCollector(Observer(settings, expected, timeout_s=_TIMEOUT_S, retries=0))
     stopped = threading.Event()
     stop_on_signals(stopped.set)
-    with answering(settings, collector, ExporterHealth(collector.trouble)):
+    with answering(settings, collector, ExporterHealth(collector.trouble), default_port=_PORT):
         stopped.wait()
     _log.info("exporter stopped")

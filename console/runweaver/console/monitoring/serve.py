@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from runweaver.console.monitoring.health import Health
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.log import get_logger
-from runweaver.shared.settings import ExporterSettings, MonitoredSettings
+from runweaver.shared.settings import MonitoredSettings
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
@@ -27,18 +27,22 @@ _log = get_logger(__name__)
 
 
 @contextmanager
-def answering(settings: MonitoredSettings | ExporterSettings, collector: Collector, health: Health) -> Iterator[None]:
+def answering(
+    settings: MonitoredSettings, collector: Collector, health: Health, *, default_port: int | None = None
+) -> Iterator[None]:
     """Answer whoever asks, from threads of its own, until the end of the block.
 
     Args:
-        settings: where to listen; nothing happens where they name no port.
+        settings: where to listen.
         collector: what is told besides the process itself: its memory, time, files and garbage.
         health: who says how it is.
+        default_port: where to listen if settings do not say; absent: nowhere, and nothing happens.
 
     Raises:
         SettingsError: nobody can listen there.
     """
-    host, port = settings.metrics_host, settings.metrics_port
+    host = settings.metrics_host
+    port = settings.metrics_port if settings.metrics_port is not None else default_port
     if port is None:
         yield
         return
