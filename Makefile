@@ -12,7 +12,7 @@ ROUNDS ?= 3
 SCALE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-matrix chaos failovers check format simulate bench bench-floods bench-producer fuzz clean
+.PHONY: help demo up test test-matrix chaos failovers check format simulate bench bench-spread bench-floods bench-producer fuzz clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ simulate: .venv/.installed ## What to provision, and what it costs when somethin
 
 bench: .venv/.benching ## Measure it all against what could be done (ROWS="deep wide", ROUNDS=3, SCALE=1)
 	$(BIN)/python -m benchmarks $(ROWS) --rounds $(ROUNDS) --scale $(SCALE)
+
+bench-spread: .venv/.developed ## Measure: what more primaries and workers bring, and what waiting for replicas costs
+	$(BIN)/python -m benchmarks.spread --rounds $(ROUNDS)
 
 bench-floods: .venv/.developed ## Measure: memory, and how long others wait, in floods
 	$(BIN)/python -m benchmarks.floods

@@ -103,12 +103,8 @@ class Processes:
 
     def cpu_seconds(self, client: Redis) -> dict[str, float]:
         """How long each of them, and the server, has worked."""
-        ticks = os.sysconf("SC_CLK_TCK")
-        seconds = {"server": server_seconds(client)}
-        for name, process in self._running.items():
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            seconds[name] = (int(fields[11]) + int(fields[12])) / ticks
-        return seconds
+        ours = {name: process_seconds(process.pid) for name, process in self._running.items()}
+        return {"server": server_seconds(client), **ours}
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +182,12 @@ def fresh_site(**settings: str) -> Iterator[Site]:
     """A server of a measurement's own. Settings are those of all processes on it."""
     with private_server() as url, Processes(url, settings) as processes, connect(url, name="bench") as client:
         yield Site(url, client, processes)
+
+
+def process_seconds(pid: int) -> float:
+    """How long a process has worked."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def server_seconds(client: Redis) -> float:

@@ -1,5 +1,6 @@
 """Servers that belong together, as processes: a cluster, or a primary with replicas and sentinels."""
 
+import itertools
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,19 +74,20 @@ class Node:
 class Cluster:
     """Three primaries with a replica each."""
 
-    def __init__(self, directory: Path, *more: str) -> None:
+    def __init__(self, directory: Path, *more: str, primaries: int, replicas: int) -> None:
         options = (
             *more,
             *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0"),
             *("--cluster-require-full-coverage", "no"),
         )
-        self.nodes = [Node(directory, *options) for _ in range(6)]
+        self._primaries, self._replicas = primaries, replicas
+        self.nodes = [Node(directory, *options) for _ in range(primaries * (1 + replicas))]
 
     @property
     def url(self) -> str:
         """As our settings take it."""
-        return f"redis+cluster://{self.nodes[0].address},{self.nodes[1].address}"
+        return f"redis+cluster://{','.join(node.address for node in self.nodes[:2])}"
 
     def primary_of(self, key: str) -> Node:
         """Who holds this key now."""
@@ -106,8 +108,8 @@ class Cluster:
         """Start all of them, make them one, and wait until each says that it is complete."""
         for node in self.nodes:
             node.start()
-        primaries, replicas = self.nodes[:3], self.nodes[3:]
-        share = SLOTS // 3 + 1
+        primaries, replicas = self.nodes[: self._primaries], self.nodes[self._primaries :]
+        share = SLOTS // self._primaries + 1
         for number, node in enumerate(primaries):
             with node.client() as client:
                 client.execute_command("CLUSTER ADDSLOTS", *range(number * share, min(SLOTS, (number + 1) * share)))
@@ -115,7 +117,7 @@ class Cluster:
         for node in self.nodes[1:]:
             with node.client() as client:
                 client.execute_command("CLUSTER MEET", "127.0.0.1", primaries[0].port)
-        for primary, replica in zip(primaries, replicas, strict=True):
+        for primary, replica in zip(itertools.cycle(primaries), replicas, strict=False):
             wait_until(lambda p=primary, r=replica: _replicate(p, r), what="a replica")  # type: ignore[misc]
         self.wait_until_complete()
 
@@ -130,7 +132,8 @@ class Cluster:
                 slots = client.execute_command("CLUSTER SLOTS")
                 if info["cluster_state"] != "ok" or sum(row[1] - row[0] + 1 for row in slots) != SLOTS:
                     return False
-                if any(len(row) < 4 for row in slots):
+                # After its range, a row names the primary and each replica.
+                if any(len(row) < 3 + min(1, self._replicas) for row in slots):
                     return False
                 replication = client.info("replication")
                 if replication["role"] == "slave" and replication["master_link_status"] != "up":
@@ -146,15 +149,19 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(*options: str, login: Mapping[str, str] | None = None) -> Iterator[Cluster]:
-    """Three primaries and three replicas, and nothing of them afterwards.
+def running_cluster(
+    *options: str, login: Mapping[str, str] | None = None, primaries: int = 3, replicas: int = 1
+) -> Iterator[Cluster]:
+    """Some primaries with their replicas, and nothing of them afterwards.
 
     Args:
         options: of each server's command line.
+        primaries: how many.
+        replicas: how many of each.
         login: the user and password of somebody who may do everything.
     """
     with tempfile.TemporaryDirectory(prefix="runweaver-cluster-", ignore_cleanup_errors=True) as directory:
-        cluster = Cluster(Path(directory), *options)
+        cluster = Cluster(Path(directory), *options, primaries=primaries, replicas=replicas)
         for node in cluster.nodes:
             node.login = login or {}
         with ExitStack() as stack:

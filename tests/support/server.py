@@ -47,6 +47,12 @@ class Server:
         return Path(self._directory.name)
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it was started, and not killed since."""
         return self._process is not None

@@ -12,6 +12,7 @@ import pytest
 from benchmarks.figures import Figure, Kind, Pair, Rounds, Row, at_least, at_most
 from benchmarks.messages import Load, staggered
 from benchmarks.rows import ROWS
+from benchmarks.spread import Shape, measure
 
 _ROOT = Path(__file__).parents[2]
 
@@ -122,3 +123,13 @@ def _figure(found: list[Any], kind: Kind) -> Figure:
 
     (figure,) = Row("row", "how", (kind,), measure).figures(len(found), 1.0)
     return figure
+
+
+def test_spread_runs() -> None:
+    """On a server by itself and on a cluster: all is merged, and the shares of what was done add up."""
+    alone, spread = (measure(shape, Load(400, 60)) for shape in (Shape(0, 1), Shape(2, 2)))
+
+    assert 1 == alone.busiest
+    assert 0.5 <= spread.busiest <= 1
+    assert 0 < alone.rate
+    assert 0 < spread.rate
