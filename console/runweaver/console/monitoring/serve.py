@@ -1,12 +1,13 @@
 """The port at which a process can be asked: `/metrics`, `/health/live` and `/health/ready`."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
+from socket import AF_INET, AF_INET6
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -52,7 +53,7 @@ def answering(
     GCCollector(registry=registry)
     registry.register(collector)
     try:
-        server = _server_class(host)((host, port), _handler_class(registry, health))
+        server = _Server(host, port, registry, health)
     except OSError as error:
         raise SettingsError(
             f"RUNWEAVER_METRICS_PORT={port}: nobody can listen there at RUNWEAVER_METRICS_HOST={host} "
@@ -68,34 +69,40 @@ def answering(
             server.shutdown()
 
 
-def _server_class(host: str) -> type[ThreadingHTTPServer]:
-    family = {"address_family": AF_INET6} if ":" in host else {}
-    # On its way out, a process does not wait for whoever is still asking.
-    return type("_Server", (ThreadingHTTPServer,), {"daemon_threads": True, "block_on_close": False, **family})
-
-
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _handler_class(registry: CollectorRegistry, health: Health) -> type[BaseHTTPRequestHandler]:
-    return type("_Handler", (_Handler,), {"registry": registry, "health": health})
+class _Server(ThreadingHTTPServer):
+    # On its way out, a process does not wait for whoever is still asking.
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
+        self.address_family = AF_INET6 if ":" in host else AF_INET
+        self.registry = registry
+        self.health = health
+        super().__init__((host, port), _Handler)
+
+    def handle_error(self, *_request: Any) -> None:
+        """Tell what went wrong, unless it is only that somebody did not wait for the answer."""
+        if not isinstance(sys.exception(), OSError):
+            _log.exception("cannot say how this process is")
 
 
 class _Handler(BaseHTTPRequestHandler):
-    registry: CollectorRegistry
-    health: Health
+    server: _Server
     timeout = _PATIENCE_S
 
     def do_GET(self) -> None:
         match self.path.partition("?")[0]:
             case "/metrics":
                 encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-                self._answer(HTTPStatus.OK, content_type, encode(self.registry))
+                self._answer(HTTPStatus.OK, content_type, encode(self.server.registry))
             case "/health/live":
-                self._answer_health(*self.health.live())
+                self._answer_health(*self.server.health.live())
             case "/health/ready":
-                self._answer_health(*self.health.ready())
+                self._answer_health(*self.server.health.ready())
             case _:
                 self._answer(HTTPStatus.NOT_FOUND, _TEXT, b"There are /metrics, /health/live and /health/ready.\n")
 
