@@ -147,7 +147,7 @@ def test_make_test_runs_the_tests() -> None:
     """Not here and now, since this is a part of them."""
     told = _make("--dry-run", "test")
 
-    assert (0, ".venv/bin/pytest") == (told.returncode, told.stdout.splitlines()[-1])
+    assert (0, ".venv/bin/pytest -n 3 --dist worksteal") == (told.returncode, told.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("command", [words for words in _commands() if words[0] == "python"], ids=" ".join)

@@ -105,16 +105,20 @@ class Pipeline:
 
     def wait_until_idle(self) -> None:
         """Wait until no message waits, no run is due, and no job is there."""
+        self.wait_until_summarised()
+        wait_until(
+            lambda: self.jobs.queue.count == 0 and self.jobs.queue.started_job_registry.count == 0,
+            what="no job is there",
+        )
+
+    def wait_until_summarised(self) -> None:
+        """Wait until no message waits, and no run is due."""
         self.wait_until_merged()
         count = int(self.redis.get(self.keys.partitions) or 1)
         wait_until(
             lambda: all(self.redis.zcard(self.keys.due(partition)) == 0 for partition in range(count)),
             timeout_s=60,
             what="no run is due",
-        )
-        wait_until(
-            lambda: self.jobs.queue.count == 0 and self.jobs.queue.started_job_registry.count == 0,
-            what="no job is there",
         )
 
     def is_due(self, run_id: str) -> bool:
