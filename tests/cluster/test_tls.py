@@ -74,9 +74,9 @@ def test_runs_get_their_summaries(pipeline: Pipeline) -> None:
     assert '"finalizers": 1' in status.stdout, status.stderr
 
 
-def _refusal(pipeline: Pipeline, url: str, command: str = "runs") -> str:
+def _refusal(pipeline: Pipeline, url: str) -> str:
     """The one sentence with which a command ends that cannot connect."""
-    done = pipeline.run(command, RUNWEAVER_REDIS_URL=url)
+    done = pipeline.run("runs", RUNWEAVER_REDIS_URL=url)
     assert (2, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
     return done.stderr
 
@@ -85,12 +85,9 @@ def _with(pipeline: Pipeline, options: dict[str, str]) -> str:
     return f"{pipeline.url.partition('?')[0]}?{urlencode(options)}"
 
 
-@pytest.mark.parametrize("command", ["runs", "worker"])
-def test_servers_that_are_not_trusted_are_told(
-    pipeline: Pipeline, authority: Authority, stranger: Authority, command: str
-) -> None:
+def test_servers_that_are_not_trusted_are_told(pipeline: Pipeline, authority: Authority, stranger: Authority) -> None:
     """The sentence says why, and names the options that it may be about."""
-    said = _refusal(pipeline, _with(pipeline, options_of_client(stranger, authority)), command)
+    said = _refusal(pipeline, _with(pipeline, options_of_client(stranger, authority)))
 
     assert re.match(r"runweaver: TLS with the server at rediss\+\w+://127\.0\.0\.1:\d+\S* fails", said)
     assert "certificate verify failed" in said

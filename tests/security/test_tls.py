@@ -14,7 +14,6 @@ from tests.support.certificates import NO_TLS, Authority, options_of_client
 from tests.support.secured import NAMESPACE, SecuredPipeline, SecuredServer
 from tests.support.waiting import wait_until
 
-
 pytestmark = pytest.mark.skipif(bool(NO_TLS), reason=NO_TLS)
 
 
