@@ -266,15 +266,17 @@ def _check_connection(client: Redis) -> None:
 def _tls_hint(error: driver.RedisError, where: str) -> str:
     """What to say where it is TLS that fails, or may be."""
     with_tls = where.startswith("rediss")
+    scheme = where.partition("://")[0]
+    other = scheme.replace("rediss", "redis") if with_tls else scheme.replace("redis", "rediss")
     if with_tls and _came_of(error, ssl.SSLError, FileNotFoundError, PermissionError):
         return (
             f"TLS with the server at {where} fails ({error}): see to ssl_ca_certs, ssl_certfile and ssl_keyfile in the "
             "URL, and to the name that the server's certificate is for"
         )
     if with_tls and _came_of(error, driver.TimeoutError):
-        return f"no Redis answers with TLS at {where} ({error}): see whether one is there; one without TLS has redis://"
+        return f"no Redis answers with TLS at {where} ({error}): see whether one is there; one without has {other}://"
     if not with_tls and _came_of(error, ConnectionResetError):
-        return f"the server at {where} broke the connection ({error}): one that wants TLS has rediss://"
+        return f"the server at {where} broke the connection ({error}): one that wants TLS has {other}://"
     return ""
 
 
