@@ -124,10 +124,14 @@ def outcome_of(load: Load) -> Outcome:
 
 def kill_primary(cluster: Cluster, pipeline: Pipeline) -> int:
     """Kill a primary, and start it again when its replica has taken its place."""
-    stream = pipeline.keys.messages(0)
-    node = cluster.primary_of(stream)
+    return kill_primary_of(pipeline.keys.messages(0), cluster)
+
+
+def kill_primary_of(key: str, cluster: Cluster) -> int:
+    """The same, with the primary that holds this key."""
+    node = cluster.primary_of(key)
     node.kill()
-    wait_until(lambda: cluster.primary_of(stream) is not node, timeout_s=30, what="a new primary")
+    wait_until(lambda: cluster.primary_of(key) is not node, timeout_s=30, what="a new primary")
     node.start()
     return 1
 

@@ -1,5 +1,6 @@
 """The pipeline on a cluster, and behind sentinels."""
 
+import re
 import time
 
 import pytest
@@ -94,6 +95,24 @@ def test_sentinels_that_do_not_know_the_primary_are_told(sentinels: Sentinels, s
     assert 2 == done.returncode
     assert "No master found for 'walks'" in done.stderr
     assert "the name in the URL" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis+cluster://127.0.0.1:1,127.0.0.1:2", "no Redis answers at redis+cluster://"),
+        ("redis+sentinel://127.0.0.1:1,127.0.0.1:2/runs", "no sentinel at redis+sentinel://"),
+    ],
+    ids=["cluster", "sentinels"],
+)
+def test_servers_that_are_all_away_are_told(own_pipeline: Pipeline, url: str, expected: str) -> None:
+    """In one sentence, with why the last of them does not answer."""
+    started_at = time.monotonic()
+    done = own_pipeline.run("runs", RUNWEAVER_REDIS_URL=url)
+
+    assert (2, 1) == (done.returncode, len(done.stderr.splitlines()))
+    assert re.match(rf"runweaver: {re.escape(expected)}.* \(Error \d+ connecting to .*refused\.\): ", done.stderr)
+    assert time.monotonic() - started_at < 10
 
 
 def test_an_agent_does_not_wait_for_a_cluster_that_is_away() -> None:

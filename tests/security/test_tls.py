@@ -2,33 +2,19 @@
 
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from typing import Final
 
 import pytest
 import redis
 
 from runweaver.producer import Producer
 from runweaver.shared import ProducerSettings, RunStatus
-from tests.support.certificates import IS_AVAILABLE, Authority
+from tests.support.certificates import NO_TLS, Authority, options_of_client
 from tests.support.secured import NAMESPACE, SecuredPipeline, SecuredServer
 from tests.support.waiting import wait_until
 
-
-def _reason_to_skip() -> str:
-    server = shutil.which("redis-server")
-    if server is None:
-        return "there is no redis-server here, and the one that comes with the tests has no TLS"
-    if not IS_AVAILABLE:
-        return "there is no openssl here to make certificates with"
-    said = subprocess.run([server, "--tls-port", "x"], capture_output=True, text=True, check=False)
-    return "" if "argument couldn't be parsed" in said.stdout + said.stderr else f"{server} was built without TLS"
-
-
-_SKIP: Final = _reason_to_skip()
-pytestmark = pytest.mark.skipif(bool(_SKIP), reason=_SKIP)
+pytestmark = pytest.mark.skipif(bool(NO_TLS), reason=NO_TLS)
 
 
 @pytest.fixture(scope="module")
@@ -52,27 +38,15 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def secured(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredPipeline]:
     """A server that speaks TLS with clients that have a certificate, has the four users, and is at work for them."""
     directory = tmp_path_factory.mktemp("tls")
-    options = [
-        *("--tls-auth-clients", "yes", "--tls-ca-cert-file", authority.certificate("authority")),
-        *("--tls-cert-file", authority.certificate("server"), "--tls-key-file", authority.key("server")),
-    ]
     binary = shutil.which("redis-server") or ""
     with (
-        SecuredServer(directory, binary, options=options, tls=_options(authority, authority)) as server,
+        SecuredServer(directory, binary, options=authority.server_options, tls=authority.client_options) as server,
         SecuredPipeline(server, directory / "log") as pipeline,
     ):
         pipeline.start("worker")
         pipeline.start("finalizer")
         yield pipeline
         assert [] == pipeline.complaints
-
-
-def _options(trusted: Authority | None, own: Authority | None) -> dict[str, str]:
-    """What a URL says of TLS: whom the client trusts, and who vouches for it."""
-    return {
-        **({"ssl_ca_certs": trusted.certificate("authority")} if trusted else {}),
-        **({"ssl_certfile": own.certificate("client"), "ssl_keyfile": own.key("client")} if own else {}),
-    }
 
 
 def _refusal(pipeline: SecuredPipeline, command: str, url: str) -> str:
@@ -113,7 +87,7 @@ def test_a_client_without_a_certificate_is_told_so(
     secured: SecuredPipeline, authority: Authority, command: str
 ) -> None:
     """It ends with code 2 and one sentence that says what to look at."""
-    said = _refusal(secured, command, secured.server.url("worker", tls=_options(authority, None)))
+    said = _refusal(secured, command, secured.server.url("worker", tls=options_of_client(authority, None)))
 
     assert re.match(r"runweaver: TLS with the server at rediss://localhost:\d+/0 fails \(.*\): see to .*ssl_cert", said)
 
@@ -122,7 +96,7 @@ def test_a_client_whose_certificate_the_server_does_not_know_is_told_so(
     secured: SecuredPipeline, authority: Authority, stranger: Authority
 ) -> None:
     """The server trusts its own authority only."""
-    said = _refusal(secured, "status", secured.server.url("reader", tls=_options(authority, stranger)))
+    said = _refusal(secured, "status", secured.server.url("reader", tls=options_of_client(authority, stranger)))
 
     assert re.match(r"runweaver: TLS with the server at .* fails", said)
 
@@ -133,7 +107,7 @@ def test_a_server_that_is_not_trusted_is_told(
 ) -> None:
     """With another authority, or with those of the system, the client does not send its password."""
     for trusted in (stranger, None):
-        said = _refusal(secured, command, secured.server.url("worker", tls=_options(trusted, authority)))
+        said = _refusal(secured, command, secured.server.url("worker", tls=options_of_client(trusted, authority)))
 
         assert "certificate verify failed" in said
         assert "see to ssl_ca_certs" in said
@@ -165,7 +139,7 @@ def test_an_agent_goes_on_where_the_server_is_not_trusted(
     secured: SecuredPipeline, authority: Authority, stranger: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its calls neither wait nor raise. What it reports waits, and is lost in the end, which it is told."""
-    url = secured.server.url("producer", tls=_options(stranger, authority))
+    url = secured.server.url("producer", tls=options_of_client(stranger, authority))
     producer = Producer(settings=ProducerSettings(redis_url=url, namespace=NAMESPACE))
     with producer.start_run("goal") as run:
         run.quick_decision("Does it work?", "Try it")

@@ -1,17 +1,20 @@
 """Servers that belong together, as processes: a cluster, or a primary with replicas and sentinels."""
 
 import itertools
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import redis
 from redis.crc import key_slot
 
 from tests.support.binary import server_under_test
+from tests.support.certificates import Authority
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -23,13 +26,29 @@ NODE_TIMEOUT_MS: Final = 2_000
 class Node:
     """One server process, on a port of its own."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, authority: Authority | None = None) -> None:
+        """Make one that is not started yet.
+
+        Args:
+            directory: for what it writes, in one of its own.
+            options: of its command line.
+            authority: signed its certificate; then it speaks TLS and nothing else.
+        """
         self.port = free_port()
         self.directory = directory / str(self.port)
         self.directory.mkdir()
         #: What `client` logs in with.
         self.login: Mapping[str, Any] = {}
-        self._options = options
+        self._binary = server_under_test().path
+        self._options = (*options, "--port", str(self.port))
+        if authority is not None:
+            self.login = {"ssl": True, **authority.client_options}
+            # The server under test may have no TLS.
+            self._binary = shutil.which("redis-server") or ""
+            self._options = (
+                *(*options, "--port", "0", "--tls-port", str(self.port), *authority.server_options),
+                *("--tls-replication", "yes", "--tls-cluster", "yes"),
+            )
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,8 +71,8 @@ class Node:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(server_under_test().path, *self._options, "--port", str(self.port), "--bind", "127.0.0.1"),
-                    *("--dir", str(self.directory), "--save", "", "--daemonize", "no"),
+                    *(self._binary, *self._options, "--bind", "127.0.0.1", "--dir", str(self.directory)),
+                    *("--save", "", "--daemonize", "no"),
                 ],
                 stdout=log,
                 stderr=log,
@@ -72,9 +91,12 @@ class Node:
 
 
 class Cluster:
-    """Three primaries with a replica each."""
+    """Some primaries with their replicas."""
 
-    def __init__(self, directory: Path, *more: str, primaries: int, replicas: int) -> None:
+    def __init__(
+        self, directory: Path, *more: str, primaries: int, replicas: int, authority: Authority | None = None
+    ) -> None:
+        """Make one that is not started yet: see `running_cluster`."""
         options = (
             *more,
             *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
@@ -82,12 +104,13 @@ class Cluster:
             *("--cluster-require-full-coverage", "no"),
         )
         self._primaries, self._replicas = primaries, replicas
-        self.nodes = [Node(directory, *options) for _ in range(primaries * (1 + replicas))]
+        self._authority = authority
+        self.nodes = [Node(directory, *options, authority=authority) for _ in range(primaries * (1 + replicas))]
 
     @property
     def url(self) -> str:
         """As our settings take it."""
-        return f"redis+cluster://{','.join(node.address for node in self.nodes[:2])}"
+        return _url("cluster", self.nodes[:2], "", self._authority)
 
     def primary_of(self, key: str) -> Node:
         """Who holds this key now."""
@@ -122,7 +145,7 @@ class Cluster:
         self.wait_until_complete()
 
     def wait_until_complete(self) -> None:
-        """Wait until all slots are served, and each primary has a replica that keeps up."""
+        """Wait until all slots are served, and each primary has the replica that it should have, which keeps up."""
         wait_until(self._is_complete, timeout_s=40, what="a complete cluster")
 
     def _is_complete(self) -> bool:
@@ -150,7 +173,11 @@ class Cluster:
 
 @contextmanager
 def running_cluster(
-    *options: str, login: Mapping[str, str] | None = None, primaries: int = 3, replicas: int = 1
+    *options: str,
+    login: Mapping[str, str] | None = None,
+    primaries: int = 3,
+    replicas: int = 1,
+    authority: Authority | None = None,
 ) -> Iterator[Cluster]:
     """Some primaries with their replicas, and nothing of them afterwards.
 
@@ -159,11 +186,12 @@ def running_cluster(
         primaries: how many.
         replicas: how many of each.
         login: the user and password of somebody who may do everything.
+        authority: signed their certificates; then they speak TLS and nothing else.
     """
     with tempfile.TemporaryDirectory(prefix="runweaver-cluster-", ignore_cleanup_errors=True) as directory:
-        cluster = Cluster(Path(directory), *options, primaries=primaries, replicas=replicas)
+        cluster = Cluster(Path(directory), *options, primaries=primaries, replicas=replicas, authority=authority)
         for node in cluster.nodes:
-            node.login = login or {}
+            node.login = {**node.login, **(login or {})}
         with ExitStack() as stack:
             for node in cluster.nodes:
                 stack.callback(_end, node)
@@ -172,19 +200,25 @@ def running_cluster(
 
 
 class Sentinels:
-    """A primary with two replicas, and three sentinels that watch over them."""
+    """A primary with replicas, and as many sentinels that watch over them."""
 
     #: What they call the primary.
     NAME: Final = "runs"
 
-    def __init__(self, directory: Path) -> None:
-        self.servers = [Node(directory, "--appendonly", "yes", "--repl-diskless-sync-delay", "0") for _ in range(3)]
-        self.sentinels = [Node(directory, self._config(directory, number), "--sentinel") for number in range(3)]
+    def __init__(self, directory: Path, size: int = 3, authority: Authority | None = None) -> None:
+        """Make them, not started yet: see `running_sentinels`."""
+        self._authority = authority
+        options = ("--appendonly", "yes", "--repl-diskless-sync-delay", "0")
+        self.servers = [Node(directory, *options, authority=authority) for _ in range(size)]
+        self.sentinels = [
+            Node(directory, self._config(directory, number), "--sentinel", authority=authority)
+            for number in range(size)
+        ]
 
     @property
     def url(self) -> str:
         """As our settings take it."""
-        return f"redis+sentinel://{','.join(node.address for node in self.sentinels)}/{self.NAME}"
+        return _url("sentinel", self.sentinels, f"/{self.NAME}", self._authority)
 
     @property
     def primary(self) -> Node:
@@ -209,14 +243,14 @@ class Sentinels:
         for node in self.sentinels:
             with node.client() as client:
                 facts = client.execute_command("SENTINEL MASTER", self.NAME)
-                if int(facts["num-slaves"]) < 2 or int(facts["num-other-sentinels"]) < 2:
+                if min(int(facts["num-slaves"]), int(facts["num-other-sentinels"])) < len(self.sentinels) - 1:
                     return False
         return True
 
     def _config(self, directory: Path, number: int) -> str:
         path = directory / f"sentinel-{number}.conf"
         path.write_text(
-            f"sentinel monitor {self.NAME} 127.0.0.1 {self.servers[0].port} 2\n"
+            f"sentinel monitor {self.NAME} 127.0.0.1 {self.servers[0].port} {len(self.servers) // 2 + 1}\n"
             f"sentinel down-after-milliseconds {self.NAME} {NODE_TIMEOUT_MS}\n"
             f"sentinel failover-timeout {self.NAME} 10000\n"
         )
@@ -224,15 +258,27 @@ class Sentinels:
 
 
 @contextmanager
-def running_sentinels() -> Iterator[Sentinels]:
-    """A primary, two replicas and three sentinels, and nothing of them afterwards."""
+def running_sentinels(size: int = 3, authority: Authority | None = None) -> Iterator[Sentinels]:
+    """A primary with replicas and sentinels, and nothing of them afterwards.
+
+    Args:
+        size: how many servers there are, and how many sentinels.
+        authority: signed their certificates; then they speak TLS and nothing else.
+    """
     with tempfile.TemporaryDirectory(prefix="runweaver-sentinels-", ignore_cleanup_errors=True) as directory:
-        sentinels = Sentinels(Path(directory))
+        sentinels = Sentinels(Path(directory), size, authority)
         with ExitStack() as stack:
             for node in (*sentinels.servers, *sentinels.sentinels):
                 stack.callback(_end, node)
             sentinels.start()
             yield sentinels
+
+
+def _url(kind: str, nodes: Sequence[Node], path: str, authority: Authority | None) -> str:
+    addresses = ",".join(node.address for node in nodes)
+    if authority is None:
+        return f"redis+{kind}://{addresses}{path}"
+    return f"rediss+{kind}://{addresses}{path}?{urlencode(authority.client_options)}"
 
 
 def _replicate(primary: Node, replica: Node) -> bool:

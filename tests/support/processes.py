@@ -62,8 +62,15 @@ class Pipeline:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a `runweaver` command to its end."""
+        return self._run(["-m", "runweaver.console", *arguments], environment)
+
+    def run_program(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a Python program of the test's own to its end."""
+        return self._run(["-c", program, *arguments], {})
+
+    def _run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "runweaver.console", *arguments],
+            [sys.executable, *arguments],
             env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,

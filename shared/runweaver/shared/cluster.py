@@ -341,4 +341,7 @@ def _as_driver_errors() -> Iterator[None]:
         behind: BaseException | None = error
         while behind is not None and not isinstance(behind, driver.RedisError):
             behind = behind.__cause__ or behind.__context__
-        raise behind or driver.ConnectionError(str(error)) from error
+        if behind is None:
+            raise driver.ConnectionError(str(error)) from error
+        # It came of what it came of, and not of the error that came of it: causes must have an end.
+        raise behind from behind.__cause__ or behind.__context__

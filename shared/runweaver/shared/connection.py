@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from redis import Redis
 from redis import exceptions as driver
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import MasterNotFoundError
 
 from runweaver.shared.cluster import Cluster, servers_of
 from runweaver.shared.errors import (
@@ -24,6 +24,7 @@ from runweaver.shared.errors import (
     WritesRefusedError,
 )
 from runweaver.shared.round_trip import TooFewReplicasError
+from runweaver.shared.sentinels import behind_sentinels
 from runweaver.shared.server_url import OPTIONS, Kind, ServerUrl, kind_of, unknown_option
 
 #: XAUTOCLAIM, ZMSCORE and the exclusive ranges of streams came with it.
@@ -177,21 +178,7 @@ def _client(url: str, options: dict[str, Any], retries: int) -> Redis:
         case Kind.CLUSTER:
             return Cluster(servers.addresses, backoff=backoff, retries=retries, options={**options, **servers.options})
         case Kind.SENTINEL:
-            return _behind_sentinels(servers, {**options, **servers.options, "retry": Retry(backoff, retries)})
-
-
-def _behind_sentinels(servers: ServerUrl, options: dict[str, Any]) -> Redis:
-    options.pop("connection_class", None)
-    secure = {"ssl": True} if servers.is_secure else {}
-    login = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
-    of_sentinels = {name: value for name, value in options.items() if name.startswith(("ssl_", "socket_", "client_"))}
-    sentinels = Sentinel(
-        # One that does not answer is not asked again: there are others.
-        servers.addresses,
-        sentinel_kwargs={**of_sentinels, **login, **secure, "retry": Retry(NoBackoff(), 0)},
-    )
-    client: Redis = sentinels.master_for(servers.primary, **options, **secure)
-    return client
+            return behind_sentinels(servers, {**options, **servers.options, "retry": Retry(backoff, retries)})
 
 
 def check_server(client: Redis, url: str) -> None:
@@ -279,15 +266,17 @@ def _check_connection(client: Redis) -> None:
 def _tls_hint(error: driver.RedisError, where: str) -> str:
     """What to say where it is TLS that fails, or may be."""
     with_tls = where.startswith("rediss")
+    scheme = where.partition("://")[0]
+    other = scheme.replace("rediss", "redis") if with_tls else scheme.replace("redis", "rediss")
     if with_tls and _came_of(error, ssl.SSLError, FileNotFoundError, PermissionError):
         return (
             f"TLS with the server at {where} fails ({error}): see to ssl_ca_certs, ssl_certfile and ssl_keyfile in the "
             "URL, and to the name that the server's certificate is for"
         )
-    if with_tls and isinstance(error, driver.TimeoutError):
-        return f"no Redis answers with TLS at {where} ({error}): see whether one is there; one without TLS has redis://"
+    if with_tls and _came_of(error, driver.TimeoutError):
+        return f"no Redis answers with TLS at {where} ({error}): see whether one is there; one without has {other}://"
     if not with_tls and _came_of(error, ConnectionResetError):
-        return f"the server at {where} broke the connection ({error}): one that wants TLS has rediss://"
+        return f"the server at {where} broke the connection ({error}): one that wants TLS has {other}://"
     return ""
 
 
@@ -295,5 +284,5 @@ def _came_of(error: BaseException | None, *kinds: type[Exception]) -> bool:
     while error is not None:
         if isinstance(error, kinds):
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ if error.__suppress_context__ else error.__context__
     return False
