@@ -123,6 +123,13 @@ class Cluster:
                 return self.node(int(primary[1]))
         raise AssertionError(slot)
 
+    def replica_of(self, primary: Node) -> Node:
+        """Its replica."""
+        for _, _, node, *replicas in self._slots():
+            if int(node[1]) == primary.port and replicas:
+                return self.node(int(replicas[0][1]))
+        raise AssertionError(primary.address)
+
     def node(self, port: int) -> Node:
         """The server with this port."""
         return next(node for node in self.nodes if node.port == port)
