@@ -14,7 +14,7 @@ from fakeredis import FakeRedis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runweaver.shared.connection import check_server, concerns_one_key, connect, redact, server_errors
+from runweaver.shared.connection import check_server, concerns_one_key, connect, redact, server_errors, translated
 from runweaver.shared.errors import (
     AccessRefusedError,
     InvalidArgumentError,
@@ -163,6 +163,15 @@ def test_errors_of_the_driver_become_ours(error: Exception, expected: type[Serve
     assert told in str(caught.value)
     assert "example.test:6380" in str(caught.value)
     assert "secret-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [driver.AskError("5649 127.0.0.1:7000"), driver.MovedError("5649 127.0.0.1:7000")])
+def test_slots_that_move_are_no_reason_for_another_url(error: driver.AskError) -> None:
+    """A single server's URL that meets a cluster is; one of a cluster has only to wait."""
+    with pytest.raises(ServerUnreachableError, match="slots of the cluster at redis.cluster://a:1 are being moved"):
+        raise translated(error, "redis+cluster://a:1")
+    with pytest.raises(ServerError, match="5649"):
+        raise translated(error, "redis://a:1")
 
 
 def test_other_errors_stay_what_they_are() -> None:

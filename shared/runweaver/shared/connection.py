@@ -246,7 +246,9 @@ def translated(error: driver.RedisError, where: str) -> ServerError:
     """
     text = str(error)
     if isinstance(error, driver.AskError) and "+cluster://" in where:
-        return ServerUnreachableError(f"slots of the cluster at {where} are being moved ({text}): try again in a moment")
+        return ServerUnreachableError(
+            f"slots of the cluster at {where} are being moved ({text}): try again in a moment"
+        )
     if isinstance(error, driver.ConnectionError | driver.TimeoutError) and (hint := _tls_hint(error, where)):
         return ServerUnreachableError(hint)
     for kinds, beginnings, meaning, sentence in _MEANINGS:
