@@ -40,15 +40,17 @@ class Node:
         #: What `client` logs in with.
         self.login: Mapping[str, Any] = {}
         self._binary = server_under_test().path
-        self._options = (*options, "--port", str(self.port))
+        self._options = options
+        self._port_option = "--port"
         if authority is not None:
             self.login = {"ssl": True, **authority.client_options}
             # The server under test may have no TLS.
             self._binary = shutil.which("redis-server") or ""
             self._options = (
-                *(*options, "--port", "0", "--tls-port", str(self.port), *authority.server_options),
+                *(*options, "--port", "0", *authority.server_options),
                 *("--tls-replication", "yes", "--tls-cluster", "yes"),
             )
+            self._port_option = "--tls-port"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -71,8 +73,8 @@ class Node:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(self._binary, *self._options, "--bind", "127.0.0.1", "--dir", str(self.directory)),
-                    *("--save", "", "--daemonize", "no"),
+                    *(self._binary, *self._options, self._port_option, str(self.port), "--bind", "127.0.0.1"),
+                    *("--dir", str(self.directory), "--save", "", "--daemonize", "no"),
                 ],
                 stdout=log,
                 stderr=log,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fuzz import properties
@@ -61,6 +61,7 @@ def test_whatever_a_target_makes_of_bytes_holds(name: str, data: bytes) -> None:
 @pytest.mark.parametrize("name", sorted(_SLOW))
 @_trying(30)
 @given(st.binary(max_size=120))
+@example(b"\x00\x01\xd6\x04\x01\x93")  # a summary whose tokens are less than none
 def test_whatever_a_slow_target_makes_of_bytes_holds(name: str, data: bytes) -> None:
     """The same, fewer times."""
     TARGETS[name].run(AS_CHOICES + data)

@@ -104,8 +104,8 @@ class Wanted:
             and (self.tag is None or self.tag in findable_tags(summary.tags))
             and (self.attention is None or any(each.flag is self.attention for each in summary.attention))
             and (self.severity is None or _has_problem(summary, self.severity))
-            and summary.tokens >= self.min_tokens
-            and summary.duration_ms >= self.min_duration_ms
+            and (not self.min_tokens or summary.tokens >= self.min_tokens)
+            and (not self.min_duration_ms or summary.duration_ms >= self.min_duration_ms)
             and self._is_within(summary.finished_at)
             and (self.grep is None or any(self.grep in text.casefold() for text in _texts(summary, texts)))
         )
