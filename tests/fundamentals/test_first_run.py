@@ -1,7 +1,11 @@
 """An agent reports a run, and seconds later its summary is there."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
 from runweaver.producer import Producer
-from runweaver.shared import RunStatus
+from runweaver.shared import InvalidArgumentError, RunStatus
 from tests.support.processes import Pipeline
 
 
@@ -67,3 +71,37 @@ def test_many_runs_at_once_keep_apart(pipeline: Pipeline, producer: Producer) ->
         full = pipeline.runs.get(run.run_id)
         assert full is not None
         assert [f"Step {step} of {number}" for step in range(5)] == [each.intent for each in full.decisions]
+
+
+def test_what_happened_before_can_be_told_with_its_time(pipeline: Pipeline, producer: Producer) -> None:
+    """Each recording method takes the moment at which it was; aware, in any zone."""
+    began = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def after(seconds: int) -> datetime:
+        return (began + timedelta(seconds=seconds)).astimezone(timezone(timedelta(hours=2)))
+
+    run = producer.start_run("told-later", at=began)
+    decision = run.decide("Look", [{"id": "a", "description": "A"}], "a", at=after(1))
+    run.traverse("one", "two", at=after(2))
+    run.record_outcome(decision, success=False, at=after(3))
+    run.evaluate(decision, outcome_quality=0.1, at=after(4))
+    run.report_problem("minor", "It was late", at=after(5))
+    run.end("failed", at=after(6))
+
+    summary = pipeline.summary(run.run_id)
+    folded = pipeline.runs.get(run.run_id)
+
+    assert (began, after(6), 6_000) == (summary.started_at, summary.finished_at, summary.duration_ms)
+    assert folded is not None
+    (told,) = folded.decisions
+    assert told.outcome is not None
+    assert [after(1), after(3), after(5)] == [told.timestamp, told.outcome.timestamp, folded.problems[0].timestamp]
+
+
+def test_a_time_without_a_zone_is_refused(producer: Producer) -> None:
+    """Nobody could say which moment it was."""
+    run = producer.start_run("told-later")
+
+    with pytest.raises(InvalidArgumentError, match=r"at: 2026-03-01T12:00:00 has no time zone"):
+        run.traverse("one", "two", at=datetime(2026, 3, 1, 12))  # noqa: DTZ001 - that is the point
+    run.end("cancelled")

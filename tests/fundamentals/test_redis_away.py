@@ -143,7 +143,7 @@ def test_bad_arguments_raise_at_the_call(producer: Producer, call: object, says:
         call(run)  # type: ignore[operator]
 
     assert says in str(raised.value)
-    assert 1 == run._sent
+    assert 1 == run._channel._sent
     run.end("cancelled")
 
 

@@ -60,7 +60,9 @@ def main(folder: Path) -> None:
 def _everything(run_id: str) -> None:
     """A run with a message of each type, with all that it can have."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    traced = {"trace_context": trace} if "trace_context" in inspect.signature(Producer.start_run).parameters else {}
+    traced: dict[str, Any] = (
+        {"trace_context": trace} if "trace_context" in inspect.signature(Producer.start_run).parameters else {}
+    )
     with Producer(_URL, name="first") as first, Producer(_URL, name="second") as second:
         run = first.start_run(
             "goal", "A goal", input_data={"lead": "L-1", "ü": [1, None]}, run_id=run_id, tags=["a", "b"], **traced

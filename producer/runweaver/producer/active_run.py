@@ -1,14 +1,13 @@
 """A run as an agent holds it while it goes on."""
 
 import inspect
-import json
-import threading
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
+from runweaver.producer.channel import Channel
 from runweaver.producer.message_kind import (
     DECISION,
     EDGE,
@@ -20,7 +19,6 @@ from runweaver.producer.message_kind import (
     RUN_ENDED,
     RUN_STARTED,
     Fields,
-    MessageKind,
 )
 from runweaver.shared.decision import DecisionType, Option
 from runweaver.shared.errors import InvalidArgumentError
@@ -53,19 +51,8 @@ class ActiveRun:
         self.run_id = run_id
         self._producer = producer
         self._joined = joined
-        # Whether nobody else in this process can speak for the run under the producer's plain name.
-        self._alone = alone
         self._has_ended = False
-        self._reset()
-
-    def _reset(self) -> None:
-        """Begin to count anew: at first, and in a forked child, which is another producer."""
-        self._lock = threading.Lock()
-        self._name = self._producer.name if self._alone else self._producer._new_part()  # noqa: SLF001
-        self._sent = 0
-        self._declared = 0
-        self._dropped = 0
-        self._envelopes: dict[MessageKind, bytes] = {}
+        self._channel = Channel(producer, run_id, alone=alone)
 
     def decide(
         self,
@@ -79,6 +66,7 @@ class ActiveRun:
         active_constraints: Sequence[str] = (),
         input_context: Mapping[str, Any] | None = None,
         decision_id: str | None = None,
+        at: datetime | None = None,
     ) -> str:
         """Record a decision.
 
@@ -92,6 +80,7 @@ class ActiveRun:
             active_constraints: what it had to obey.
             input_context: what it knew.
             decision_id: its id, where it has one already (a tool call's, say).
+            at: when, if not now.
 
         Returns:
             The decision's id, for `record_outcome`.
@@ -117,8 +106,8 @@ class ActiveRun:
         decision = fields["decision"]
         if chosen is not None:
             _check_choice(decision["chosen_option_id"], decision["options"])
-        decision["timestamp"] = utc_now()
-        self._record(DECISION, fields)
+        decision["timestamp"] = _moment(at)
+        self._channel.send(DECISION, fields)
         return decision_id
 
     def record_outcome(
@@ -132,6 +121,7 @@ class ActiveRun:
         tokens_used: float = 0,
         latency_ms: float = 0,
         state_changes: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
     ) -> None:
         """Record what came of a decision. Recorded again, the latest counts.
 
@@ -144,6 +134,7 @@ class ActiveRun:
             tokens_used: how many tokens it took.
             latency_ms: how long it took, in milliseconds.
             state_changes: what is different now.
+            at: when, if not now.
         """
         given: Fields = {"success": success}
         if result is not None:
@@ -159,8 +150,8 @@ class ActiveRun:
         if state_changes:
             given["state_changes"] = state_changes
         fields = OUTCOME.build({"decision_id": decision_id, "outcome": given})
-        fields["outcome"]["timestamp"] = utc_now()
-        self._record(OUTCOME, fields)
+        fields["outcome"]["timestamp"] = _moment(at)
+        self._channel.send(OUTCOME, fields)
 
     @overload
     def decide_and_execute(
@@ -236,6 +227,7 @@ class ActiveRun:
         why_better: str | None = None,
         contributed_to_success: bool | None = None,
         explanation: str = "",
+        at: datetime | None = None,
     ) -> None:
         """Judge a decision after the fact: see `DecisionEvaluation`. The latest judgement counts."""
         fields = {
@@ -250,8 +242,8 @@ class ActiveRun:
                 explanation=explanation,
             ),
         }
-        self._record(
-            EVALUATION, EVALUATION.build({"decision_id": decision_id, "sent_at": utc_now(), "evaluation": fields})
+        self._channel.send(
+            EVALUATION, EVALUATION.build({"decision_id": decision_id, "sent_at": _moment(at), "evaluation": fields})
         )
 
     def report_problem(
@@ -262,6 +254,7 @@ class ActiveRun:
         root_cause: str | None = None,
         decision_id: str | None = None,
         suggested_fix: str | None = None,
+        at: datetime | None = None,
     ) -> str:
         """Record that something went wrong.
 
@@ -271,6 +264,7 @@ class ActiveRun:
             root_cause: why.
             decision_id: the decision that it belongs to.
             suggested_fix: what could be done about it.
+            at: when, if not now.
 
         Returns:
             The problem's id.
@@ -278,21 +272,21 @@ class ActiveRun:
         problem_id = self._producer._new_id("prob")  # noqa: SLF001
         fields = {
             "id": problem_id,
-            "timestamp": utc_now(),
+            "timestamp": _moment(at),
             "severity": severity,
             "description": description,
             **_given(root_cause=root_cause, decision_id=decision_id, suggested_fix=suggested_fix),
         }
-        self._record(PROBLEM, PROBLEM.build({"problem": fields}))
+        self._channel.send(PROBLEM, PROBLEM.build({"problem": fields}))
         return problem_id
 
-    def traverse(self, source: str, target: str) -> None:
+    def traverse(self, source: str, target: str, *, at: datetime | None = None) -> None:
         """Record that the run went from one node to another."""
-        self._record(EDGE, EDGE.build({"source": source, "target": target, "at": utc_now()}))
+        self._channel.send(EDGE, EDGE.build({"source": source, "target": target, "at": _moment(at)}))
 
     def heartbeat(self) -> None:
         """Say that the run is alive, for instance before a long call."""
-        self._record(HEARTBEAT, {"sent_at": utc_now()})
+        self._channel.send(HEARTBEAT, {"sent_at": utc_now()})
 
     def end(
         self,
@@ -300,6 +294,7 @@ class ActiveRun:
         *,
         output_data: Mapping[str, Any] | None = None,
         narrative: str = "",
+        at: datetime | None = None,
     ) -> None:
         """End the run. It will be summarised as soon as all messages of all its producers are there.
 
@@ -307,18 +302,19 @@ class ActiveRun:
             status: `completed`, `failed` or `cancelled`.
             output_data: what the run produced.
             narrative: its story; absent: one is made from what was recorded.
+            at: when, if not now.
         """
-        self._declare(
+        self._channel.declare(
             RUN_ENDED,
             status=status,
-            ended_at=utc_now(),
+            ended_at=_moment(at),
             **_given(output_data=output_data, narrative=narrative),
         )
         self._has_ended = True
 
     def leave(self) -> None:
         """Say how many messages this process sent for the run, without ending it: others go on."""
-        self._declare(PRODUCER_LEFT, sent_at=utc_now())
+        self._channel.declare(PRODUCER_LEFT, sent_at=utc_now())
 
     def __enter__(self) -> Self:
         return self
@@ -344,12 +340,15 @@ class ActiveRun:
     ) -> None:
         self.__exit__(kind, error, trace)
 
-    def _start(self, **fields: Any) -> None:
-        self._record(RUN_STARTED, RUN_STARTED.build({"started_at": utc_now(), **fields}))
+    def _start(self, at: datetime | None, **fields: Any) -> None:
+        self._channel.send(RUN_STARTED, RUN_STARTED.build({"started_at": _moment(at), **fields}))
 
     def _leave_unless_declared(self) -> None:
-        if self._sent > self._declared:
+        if not self._channel.is_declared:
             self.leave()
+
+    def _after_fork_in_child(self) -> None:
+        self._channel.begin()
 
     async def _finish_async(
         self, decision_id: str, awaitable: Awaitable[_Result], started_at: datetime
@@ -370,38 +369,6 @@ class ActiveRun:
             decision_id, success=False, error=_describe(error), latency_ms=_milliseconds_since(started_at)
         )
 
-    def _declare(self, kind: MessageKind, **given: Any) -> None:
-        """Send a message that says how many were sent, itself included: nothing may come in between."""
-        with self._lock:
-            sent = self._sent + 1
-            fields = kind.build({"sent": sent, **_given(dropped=self._dropped), **given})
-            if self._put(kind, self._producer._encode(kind, fields)):  # noqa: SLF001
-                self._declared = sent
-
-    def _record(self, kind: MessageKind, fields: Fields) -> None:
-        body = self._producer._encode(kind, fields)  # noqa: SLF001
-        with self._lock:
-            self._put(kind, body)
-
-    def _put(self, kind: MessageKind, body: bytes | None) -> bool:
-        """Hand a message over under the next number. What is dropped takes one too: the gap says that it was sent.
-
-        Returns:
-            Whether it was taken.
-        """
-        envelope = self._envelopes.get(kind)
-        if envelope is None:
-            envelope = self._envelopes[kind] = self._envelope(kind)
-        raw = b"%b%d,%b" % (envelope, self._sent, body[1:]) if body is not None else None
-        is_taken = self._producer._outbox.put(raw, essential=kind.is_essential)  # noqa: SLF001
-        self._sent += 1
-        self._dropped += not is_taken
-        return is_taken
-
-    def _envelope(self, kind: MessageKind) -> bytes:
-        head = {"type": kind.name, "run_id": self.run_id, "producer": self._name}
-        return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"seq":'
-
 
 def _check_choice(chosen: str, options: Sequence[Option | Fields]) -> None:
     ids = [option["id"] if isinstance(option, dict) else option.id for option in options]
@@ -413,6 +380,14 @@ def _check_choice(chosen: str, options: Sequence[Option | Fields]) -> None:
 def _given(**fields: Any) -> dict[str, Any]:
     """Only what says something: the rest is the schema's default anyway, and would cost bytes a million times."""
     return {name: value for name, value in fields.items() if value}
+
+
+def _moment(at: datetime | None) -> datetime:
+    if at is None:
+        return utc_now()
+    if at.tzinfo is None:
+        raise InvalidArgumentError(f"at: {at.isoformat()} has no time zone: which moment it was cannot be told")
+    return at
 
 
 def _describe(error: BaseException) -> str:

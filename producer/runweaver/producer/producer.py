@@ -8,6 +8,7 @@ import socket
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -141,6 +142,7 @@ class Producer:
         run_id: str | None = None,
         tags: Sequence[str] = (),
         trace_context: TraceContext | None = None,
+        at: datetime | None = None,
     ) -> ActiveRun:
         """Begin a run.
 
@@ -153,6 +155,7 @@ class Producer:
             trace_context: the trace that the run is part of, for its summary to link to: a W3C `traceparent`, or a
                 carrier that may hold one, such as OpenTelemetry's `inject` fills. Absent: OpenTelemetry's current
                 span, if this process has one. An empty mapping: none.
+            at: when it began, if not now.
 
         Raises:
             InvalidArgumentError: an id has characters that ids cannot have, or another argument is off.
@@ -161,7 +164,7 @@ class Producer:
         trace = trace_fields(trace_context)
         run = self._track(ActiveRun(self, checked, joined=False, alone=not run_id))
         run._start(  # noqa: SLF001
-            goal_id=goal_id, goal_description=goal_description, input_data=input_data or {}, tags=tags, **trace
+            at, goal_id=goal_id, goal_description=goal_description, input_data=input_data or {}, tags=tags, **trace
         )
         return run
 
@@ -247,7 +250,7 @@ class Producer:
         self._when_forgotten.detach()
         self._begin()
         for run in list(self._runs):
-            run._reset()  # noqa: SLF001
+            run._after_fork_in_child()  # noqa: SLF001
 
 
 #: All producers of this process, for the children that it may fork.
