@@ -1,8 +1,13 @@
 """Several processes take part in one run."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from runweaver.producer import Producer
+from runweaver.shared import InvalidArgumentError
 from tests.support.processes import Pipeline
 
 _HELPER = """
@@ -76,3 +81,59 @@ def test_a_run_may_be_joined_again_in_the_same_process(pipeline: Pipeline, produ
 
     assert 4 == summary.decision_count
     assert (10, 10, 0) == (summary.completeness.received, summary.completeness.declared, summary.completeness.missing)
+
+
+_SERVICE = """
+import os
+from runweaver.producer import Producer
+with Producer() as producer, producer.join_run(os.environ) as run:
+    run.quick_decision("Help", "Do it", node_id="service")
+"""
+
+
+def test_a_run_is_carried_to_a_process(pipeline: Pipeline, producer: Producer) -> None:
+    """In its environment, among all that is there."""
+    with producer.start_run("carried") as run:
+        helper = pipeline.spawn([sys.executable, "-c", _SERVICE], **run.environment())
+        assert 0 == helper.wait(30)
+
+    assert pipeline.summary(run.run_id)
+    full = pipeline.runs.get(run.run_id)
+    assert full is not None
+    assert ["service"] == [decision.node_id for decision in full.decisions]
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda carrier: carrier,
+        lambda carrier: {"Accept": "*/*", "Runweaver-Run": carrier["runweaver-run"]},
+        lambda carrier: {"REMOTE_ADDR": "::1", "HTTP_RUNWEAVER_RUN": carrier["runweaver-run"], "wsgi.version": (1, 0)},
+        lambda carrier: carrier["runweaver-run"],
+        lambda carrier: carrier["runweaver-run"] + "; later=9",
+        lambda carrier: carrier["runweaver-run"].split(";")[0],
+    ],
+    ids=["as it is", "headers", "WSGI", "value", "of a later version", "run id"],
+)
+def test_a_run_is_carried_in_headers(producer: Producer, put: Callable[[dict[str, str]], Any]) -> None:
+    """However the framework at the other end names and gives them."""
+    with producer.start_run("carried") as run, producer.join_run(put(run.carrier())) as joined:
+        assert (run.run_id, True) == (joined.run_id, joined.is_sampled)
+
+
+@pytest.mark.parametrize(
+    ("carrier", "says"),
+    [
+        ({}, "neither a header runweaver-run nor a variable RUNWEAVER_RUN"),
+        ({"runweaver-run": 7}, "neither a header runweaver-run nor a variable RUNWEAVER_RUN"),
+        ({"runweaver-run": "no run;sampled=1"}, "run_id: 'no run' may have up to 200"),
+        ("", "run_id: '' may have up to 200"),
+        (7, "run_id: 7 is neither a run id nor a mapping"),
+    ],
+)
+def test_a_carrier_without_a_run_is_refused(producer: Producer, carrier: Any, says: str) -> None:
+    """And says what it should have had."""
+    with pytest.raises(InvalidArgumentError) as raised:
+        producer.join_run(carrier)
+
+    assert says in str(raised.value)

@@ -17,6 +17,11 @@ def table_after(heading: str, page: Path, *, number: int = 1) -> list[list[str]]
     return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in table]
 
 
+def blocks(page: Path, language: str = "python") -> list[str]:
+    """What stands in the fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
 def anchors(page: Path) -> set[str]:
     """The names under which the headings of a page can be linked to."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)

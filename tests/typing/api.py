@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 
-from runweaver.producer import ActiveRun, Producer
+from runweaver.producer import ActiveRun, DecisionInProgress, ProblemHandler, Producer, current_run, decision
 from runweaver.query import (
     BEGINNING,
     Batch,
@@ -54,6 +54,34 @@ def look_up() -> str:
 async def look_up_slowly() -> int:
     await asyncio.sleep(0)
     return 7
+
+
+@decision("Add", ["one", Option(id="two", description="Two")], node_id="sums")
+def add(one: int, two: int = 0) -> str:
+    return str(one + two)
+
+
+@decision("Add slowly", content=False)
+async def add_slowly(one: int) -> int:
+    return one
+
+
+async def decisions_around_code(producer: Producer) -> None:
+    with producer.start_run("goal") as run, run.decision("Answer") as made:
+        made.tokens_used, in_progress = 7, made
+    added: str = add(1, two=2)
+    add("1")  # type: ignore[arg-type]
+    slowly: int = await add_slowly(1)
+    bound: str = run.bind(add)(slowly)
+    progress: DecisionInProgress = in_progress
+    progress.choose(added + bound)
+    carried: dict[str, str] = {**run.carrier(), **run.environment()}
+    with producer.join_run(carried) as joined, joined.as_current():
+        found: ActiveRun | None = current_run()
+    if found is not None and found.is_sampled:
+        found.leave()
+    ProblemHandler("WARNING").setLevel("ERROR")
+    Producer(sample=0.5, keep_failed=True).close()
 
 
 def a_run_by_hand(producer: Producer) -> None:

@@ -32,7 +32,7 @@ from runweaver.shared.fields import utc_now
 from runweaver.shared.messages import BaseMessage
 from tests.support.pages import ROOT, anchors, table_after
 
-PAGES: Final = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+PAGES: Final = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 ROLES: Final[dict[str, type[ServerSettings]]] = {
     "producer": ProducerSettings,
     "worker": WorkerSettings,
@@ -237,6 +237,8 @@ def _variable(name: str) -> str:
 
 
 def _as_setting(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
     return "not set" if default is None else f"{default:.15g}" if isinstance(default, float) else str(default)
 
 

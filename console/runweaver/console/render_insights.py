@@ -92,6 +92,8 @@ def _headline(insights: GoalInsights) -> RenderableType:
         facts.add_row("attention", ", ".join(f"{count:,} {flag}" for flag, count in insights.attention.items()))
     if insights.without_figures:
         facts.add_row("", f"{insights.without_figures:,} runs of an earlier release are counted, and no more is known")
+    if insights.sampled_out:
+        facts.add_row("", f"{insights.sampled_out:,} that failed are in no sample, and left out: see --tag sampled-out")
     return facts
 
 

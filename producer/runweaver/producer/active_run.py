@@ -1,15 +1,20 @@
 """A run as an agent holds it while it goes on."""
 
 import inspect
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
+from runweaver.producer.carrier import HEADER, VARIABLE, carried
 from runweaver.producer.channel import Channel
+from runweaver.producer.current import bound_to, in_place
+from runweaver.producer.decision_scope import DecisionScope, OptionLike, decision
+from runweaver.producer.failures import described, origin
 from runweaver.producer.message_kind import (
     DECISION,
+    DEFAULT_NODE,
     EDGE,
     EVALUATION,
     HEARTBEAT,
@@ -19,6 +24,7 @@ from runweaver.producer.message_kind import (
     RUN_ENDED,
     RUN_STARTED,
     Fields,
+    check_choice,
 )
 from runweaver.shared.decision import DecisionType, Option
 from runweaver.shared.errors import InvalidArgumentError
@@ -28,12 +34,10 @@ from runweaver.shared.run import Severity
 if TYPE_CHECKING:
     from runweaver.producer.producer import Producer
 
+_Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 EndStatus = Literal["completed", "failed", "cancelled"]
-
-#: Where a decision was taken, in agents that have no graph of nodes.
-DEFAULT_NODE = "agent"
 
 
 class ActiveRun:
@@ -42,17 +46,20 @@ class ActiveRun:
     All methods return at once and can be called from any thread. They raise `InvalidArgumentError` for arguments
     that make no sense, and nothing else.
 
-    As a context manager (`with` or `async with`) a started run ends as completed, or as failed with a critical
-    problem that carries the exception. A joined run is left, not ended.
+    As a context manager (`with` or `async with`) it is the current run of the block. A started run ends as completed,
+    or as failed with a critical problem that carries the exception. A joined run is left, not ended.
     """
 
-    def __init__(self, producer: "Producer", run_id: str, *, joined: bool, alone: bool) -> None:
+    def __init__(self, producer: "Producer", channel: Channel, run_id: str, *, joined: bool, is_sampled: bool) -> None:
         #: Names this run everywhere. Another process can join it with this.
         self.run_id = run_id
+        #: Whether the run is in the sample. What is not, sends nothing, unless it fails and such runs are kept.
+        self.is_sampled = is_sampled
         self._producer = producer
+        self._channel = channel
         self._joined = joined
         self._has_ended = False
-        self._channel = Channel(producer, run_id, alone=alone)
+        self._entered: list[AbstractContextManager[None]] = []
 
     def decide(
         self,
@@ -85,7 +92,7 @@ class ActiveRun:
         Returns:
             The decision's id, for `record_outcome`.
         """
-        decision_id = decision_id if decision_id is not None else self._producer._new_id("dec")  # noqa: SLF001
+        decision_id = decision_id if decision_id is not None else self._new_decision_id()
         given: Fields = {
             "id": decision_id,
             "node_id": node_id,
@@ -105,7 +112,7 @@ class ActiveRun:
         fields = DECISION.build({"decision": given})
         decision = fields["decision"]
         if chosen is not None:
-            _check_choice(decision["chosen_option_id"], decision["options"])
+            check_choice(decision["chosen_option_id"], decision["options"])
         decision["timestamp"] = _moment(at)
         self._channel.send(DECISION, fields)
         return decision_id
@@ -215,6 +222,24 @@ class ActiveRun:
         """
         return self.decide(intent, [{"id": "action", "description": action}], "action", reasoning, node_id=node_id)
 
+    def decision(
+        self,
+        intent: str,
+        options: Sequence[OptionLike] = (),
+        chosen: str | None = None,
+        reasoning: str = "",
+        **details: Any,
+    ) -> DecisionScope:
+        """Make a block or a function a decision of this run, and how it ends the decision's outcome.
+
+            with run.decision("Answer", ["draft", "escalate"]) as made:
+                made.choose("draft", "It is simple")
+
+        Args:
+            intent, options, chosen, reasoning, details: as for `runweaver.producer.decision`.
+        """
+        return decision(intent, options, chosen, reasoning, run=self, **details)
+
     def evaluate(
         self,
         decision_id: str,
@@ -316,14 +341,44 @@ class ActiveRun:
         """Say how many messages this process sent for the run, without ending it: others go on."""
         self._channel.declare(PRODUCER_LEFT, sent_at=utc_now())
 
+    def carrier(self) -> dict[str, str]:
+        """What tells another process to take part, as headers of a request, a message or a job.
+
+        requests.post(url, headers=run.carrier())       # there: producer.join_run(request.headers)
+        """
+        return {HEADER: carried(self.run_id, is_sampled=self.is_sampled)}
+
+    def environment(self) -> dict[str, str]:
+        """The same as an environment variable.
+
+        subprocess.run(command, env={**os.environ, **run.environment()})    # there: producer.join_run(os.environ)
+        """
+        return {VARIABLE: carried(self.run_id, is_sampled=self.is_sampled)}
+
+    def bind(self, function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+        """Make this the current run of a function's code, wherever it is called: in a thread of a pool, say.
+
+        pool.map(run.bind(look_up), customers)
+        """
+        return bound_to(self, function)
+
+    def as_current(self) -> AbstractContextManager[None]:
+        """Make this the current run of a block. Nothing is ended after it."""
+        return in_place(self)
+
     def __enter__(self) -> Self:
+        entered = self.as_current()
+        entered.__enter__()
+        self._entered.append(entered)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._entered:
+            self._entered.pop().__exit__(None, None, None)
         if isinstance(error, Exception):
-            self.report_problem("critical", _describe(error), root_cause=_origin(error))
+            self.report_problem("critical", described(error), root_cause=origin(error))
         if self._has_ended:
             return
         if self._joined:
@@ -333,7 +388,7 @@ class ActiveRun:
             self.end("completed" if error is None else "failed" if isinstance(error, Exception) else "cancelled")
 
     async def __aenter__(self) -> Self:
-        return self
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -348,7 +403,10 @@ class ActiveRun:
             self.leave()
 
     def _after_fork_in_child(self) -> None:
-        self._channel.begin()
+        self._channel.after_fork_in_child()
+
+    def _new_decision_id(self) -> str:
+        return self._producer._new_id("dec")  # noqa: SLF001
 
     async def _finish_async(
         self, decision_id: str, awaitable: Awaitable[_Result], started_at: datetime
@@ -366,15 +424,8 @@ class ActiveRun:
 
     def _record_failure(self, decision_id: str, error: Exception, started_at: datetime) -> None:
         self.record_outcome(
-            decision_id, success=False, error=_describe(error), latency_ms=_milliseconds_since(started_at)
+            decision_id, success=False, error=described(error), latency_ms=_milliseconds_since(started_at)
         )
-
-
-def _check_choice(chosen: str, options: Sequence[Option | Fields]) -> None:
-    ids = [option["id"] if isinstance(option, dict) else option.id for option in options]
-    if chosen not in ids:
-        known = ", ".join(ids) or "there are none"
-        raise InvalidArgumentError(f"chosen: {chosen!r} is not the id of one of the options ({known})")
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -388,15 +439,6 @@ def _moment(at: datetime | None) -> datetime:
     if at.tzinfo is None:
         raise InvalidArgumentError(f"at: {at.isoformat()} has no time zone: which moment it was cannot be told")
     return at
-
-
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _origin(error: BaseException) -> str | None:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"raised in {frames[-1].name} ({frames[-1].filename}:{frames[-1].lineno})" if frames else None
 
 
 def _milliseconds_since(moment: datetime) -> float:

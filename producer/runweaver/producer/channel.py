@@ -24,10 +24,13 @@ class Channel:
         self._producer = producer
         self._run_id = run_id
         self._alone = alone
-        self.begin()
+        self._begin()
 
-    def begin(self) -> None:
-        """Count anew: at first, and in a forked child, which is another producer."""
+    def after_fork_in_child(self) -> None:
+        """Count anew: the child is another producer."""
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._name = self._producer.name if self._alone else self._producer._new_part()  # noqa: SLF001
         self._sent = 0

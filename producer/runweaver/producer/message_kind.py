@@ -5,7 +5,7 @@ dictionaries cost it half as much, and have nothing that was not given. Their sc
 that a rule stands in one place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, NotRequired, Required, Union, get_args, get_origin
@@ -34,6 +34,9 @@ _ENVELOPE: Final = frozenset({"v", "type", "run_id", "producer", "seq"})
 
 #: How pydantic calls the two ways to give an option. Nobody who reads an error needs to know.
 _WAYS: Final = frozenset({"Option", "json-or-python[json=Option,python=is-instance[Option]]"})
+
+#: Where a decision was taken, in agents that have no graph of nodes.
+DEFAULT_NODE: Final = "agent"
 
 #: A checked message without its envelope, in the form of the schema, with what was given and no defaults.
 Fields = dict[str, Any]
@@ -72,6 +75,18 @@ class MessageKind:
         except Exception as error:
             raise InvalidArgumentError(f"an argument cannot be read: {safe_repr(error):.100}") from error
         return fields
+
+
+def check_choice(chosen: str, options: Sequence[Option | Fields]) -> None:
+    """Check that one of the options of a decision, as `MessageKind.build` gives them, was chosen.
+
+    Raises:
+        InvalidArgumentError: there is none of that id.
+    """
+    ids = [option["id"] if isinstance(option, dict) else option.id for option in options]
+    if chosen not in ids:
+        known = ", ".join(ids) or "there are none"
+        raise InvalidArgumentError(f"chosen: {chosen!r} is not the id of one of the options ({known})")
 
 
 def safe_repr(value: object) -> str:

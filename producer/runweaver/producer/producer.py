@@ -15,10 +15,13 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from runweaver.producer.active_run import ActiveRun
+from runweaver.producer.carrier import Carrier, check_run_id, read_carrier
+from runweaver.producer.channel import Channel
 from runweaver.producer.encode import RedactionError, encode_body
 from runweaver.producer.message_kind import Fields, MessageKind
 from runweaver.producer.outbox import Outbox
 from runweaver.producer.redact import Redactor, redact_secrets
+from runweaver.producer.sampling import SampledOutChannel, is_in_sample
 from runweaver.producer.sender import Sender
 from runweaver.producer.spool import Spool
 from runweaver.producer.stats import ProducerStats
@@ -28,6 +31,7 @@ from runweaver.shared.connection import redact as redact_url
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import is_identifier
 from runweaver.shared.keys import Keys
+from runweaver.shared.run import SAMPLED_OUT_TAG
 from runweaver.shared.settings import ProducerSettings
 
 #: How long a producer that nobody closed may hold up the end of its process.
@@ -61,6 +65,8 @@ class Producer:
         name: str | None = None,
         spool: str | os.PathLike[str] | None = None,
         redact: Redactor | None = redact_secrets,
+        sample: float | None = None,
+        keep_failed: bool | None = None,
         settings: ProducerSettings | None = None,
     ) -> None:
         """Nothing is connected before there is something to send.
@@ -74,16 +80,24 @@ class Producer:
             redact: takes a message's fields, as JSON has them, and returns what may be sent. It may call
                 `redact_secrets`, which stands here by default. Where it fails, the message is not sent. None: nothing
                 is masked.
+            sample: which share of the runs is told, from 0 to 1; absent: `RUNWEAVER_SAMPLE`, or else all. It goes by
+                the run id: who joins a run by its id, with the same share, or by its carrier, does as who started it.
+            keep_failed: whether runs that this producer starts, and ends as failed, are told all the same, with the
+                tag `sampled-out`; absent: `RUNWEAVER_KEEP_FAILED`, or else not.
             settings: all settings; absent: from the environment.
 
         Raises:
             SettingsError: the URL or a variable makes no sense.
-            InvalidArgumentError: the name has characters that names cannot have.
+            InvalidArgumentError: the name has characters that names cannot have, or there is no such share.
         """
         self._settings = settings if settings is not None else ProducerSettings.load(redis_url=url)
         self._url = url or self._settings.redis_url
         self._spool_dir = Path(spool) if spool is not None else self._settings.spool_dir
         self._redact = redact
+        self._sample = sample if sample is not None else self._settings.sample
+        self._keep_failed = keep_failed if keep_failed is not None else self._settings.keep_failed
+        if not 0 <= self._sample <= 1:
+            raise InvalidArgumentError(f"sample: {sample!r} is no share of all runs: it goes from 0 to 1")
         self._prefix = name if name is not None else _machine_name()
         if not is_identifier(self._prefix) or len(self._prefix) > 100:  # noqa: PLR2004
             raise InvalidArgumentError(f"name: {name!r} may have up to 100 of the characters A-Z a-z 0-9 . _ : @ / + -")
@@ -160,21 +174,31 @@ class Producer:
         Raises:
             InvalidArgumentError: an id has characters that ids cannot have, or another argument is off.
         """
-        checked = _checked_run_id(run_id or _new_run_id())
+        checked = check_run_id(run_id or _new_run_id())
         trace = trace_fields(trace_context)
-        run = self._track(ActiveRun(self, checked, joined=False, alone=not run_id))
+        is_sampled = is_in_sample(checked, self._sample)
+        if not is_sampled:
+            # In front: a run is found by the first of its tags.
+            tags = [SAMPLED_OUT_TAG, *tags]
+        run = self._take_up(checked, joined=False, alone=not run_id, is_sampled=is_sampled)
         run._start(  # noqa: SLF001
             at, goal_id=goal_id, goal_description=goal_description, input_data=input_data or {}, tags=tags, **trace
         )
         return run
 
-    def join_run(self, run_id: str) -> ActiveRun:
+    def join_run(self, run_id: str | Carrier) -> ActiveRun:
         """Take part in a run that another process started. `leave` it at the end, or use it as a context manager.
 
+        Args:
+            run_id: the run's id, or what carries it: `ActiveRun.carrier` or `ActiveRun.environment` of who started it,
+                among other headers or variables.
+
         Raises:
-            InvalidArgumentError: there can be no such run id.
+            InvalidArgumentError: there can be no such run id, or the mapping has none.
         """
-        return self._track(ActiveRun(self, _checked_run_id(run_id), joined=True, alone=False))
+        there = read_carrier(run_id)
+        is_sampled = there.is_sampled if there.is_sampled is not None else is_in_sample(there.run_id, self._sample)
+        return self._take_up(there.run_id, joined=True, alone=False, is_sampled=is_sampled)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait, at most `timeout` seconds, until everything recorded so far is on the server.
@@ -220,7 +244,12 @@ class Producer:
     ) -> None:
         self.close()
 
-    def _track(self, run: ActiveRun) -> ActiveRun:
+    def _take_up(self, run_id: str, *, joined: bool, alone: bool, is_sampled: bool) -> ActiveRun:
+        if is_sampled:
+            channel = Channel(self, run_id, alone=alone)
+        else:
+            channel = SampledOutChannel(self, run_id, alone=alone, holds=self._keep_failed and not joined)
+        run = ActiveRun(self, channel, run_id, joined=joined, is_sampled=is_sampled)
         self._runs.add(run)
         return run
 
@@ -280,11 +309,3 @@ def _machine_name() -> str:
 
 def _new_run_id() -> str:
     return f"run-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(6)}"
-
-
-def _checked_run_id(run_id: str) -> str:
-    if not isinstance(run_id, str) or not is_identifier(run_id):
-        raise InvalidArgumentError(
-            f"run_id: {run_id!r} may have up to 200 of the characters A-Z a-z 0-9 . _ : @ / + -, and no others"
-        )
-    return run_id

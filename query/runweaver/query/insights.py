@@ -23,7 +23,7 @@ from runweaver.shared.errors import ArchiveExpiredError, CorruptDataError, Inval
 from runweaver.shared.fields import utc_now
 from runweaver.shared.figures import MAX_TEXT
 from runweaver.shared.keys import Keys, has_index
-from runweaver.shared.run import Run, RunStatus
+from runweaver.shared.run import SAMPLED_OUT_TAG, Run, RunStatus
 from runweaver.shared.settings import ServerSettings
 
 #: No more runs than this are looked at, for one answer: the newest.
@@ -69,6 +69,9 @@ class Insights:
         What changed is told against the time of the same length just before the period; without a period, the newer
         half of the time is told against the older half.
 
+        Runs that were kept because they failed, though their producer's sample does not have them, are left out, unless
+        it is their tag (`sampled-out`) that is asked for: with them, all rates would be wrong.
+
         Args:
             goal: a goal id; absent: all goals together.
             since: only runs that ended at this time or later, or so long before `until`.
@@ -88,8 +91,12 @@ class Insights:
             places = kept.places(index, since_ms=period.before_ms, until_ms=period.until_ms, limit=MOST_RUNS + 1)
             boundary_ms = period.since_ms if period.since is not None else _middle(places)
             older, newer, asked = Era(), Era(), Aggregate()
+            sampled_out = 0
             for figures in kept.read(places[:MOST_RUNS]):
                 if tag is not None and tag[:MAX_TEXT] not in figures.tags:
+                    continue
+                if tag != SAMPLED_OUT_TAG and SAMPLED_OUT_TAG in figures.tags:
+                    sampled_out += 1
                     continue
                 is_newer = figures.finished_at_ms >= boundary_ms
                 (newer if is_newer else older).add(figures)
@@ -103,6 +110,7 @@ class Insights:
             until=period.until,
             truncated=len(places) > MOST_RUNS,
             without_figures=kept.absent,
+            sampled_out=sampled_out,
             trend=digest.trend(asked, older.ended.rate, newer.ended.rate, first_ms, last_ms),
             changes=digest.changes(older, newer, limit),
             **_of_all(asked, limit),

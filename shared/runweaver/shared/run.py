@@ -11,6 +11,9 @@ from runweaver.shared.fields import Schema, UtcDatetime, utc_now
 
 Severity = Literal["critical", "warning", "minor"]
 
+#: The tag of a run that was kept because it failed, and is not in its producer's sample.
+SAMPLED_OUT_TAG = "sampled-out"
+
 #: The goal of a run whose `run_started` never came.
 UNKNOWN_GOAL = "unknown"
 

@@ -70,6 +70,10 @@ class ProducerSettings(ServerSettings):
     spool_dir: Path | None = None
     #: What all files in that directory may have together.
     spool_bytes: Annotated[int, Field(ge=1024 * 1024)] = 512 * 1024 * 1024
+    #: Which share of the runs is told, by run id.
+    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    #: Whether runs that fail are told although they are not in the sample.
+    keep_failed: bool = False
 
 
 class JobSettings(ServerSettings):

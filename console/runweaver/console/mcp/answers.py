@@ -211,6 +211,9 @@ class InsightsAnswer(Answer):
     duration_p50_ms: int | None = None
     duration_p95_ms: int | None = None
     without_figures: int = Field(default=0, description="Runs of which only the counts are known.")
+    sampled_out: int = Field(
+        default=0, description="Runs with the tag sampled-out, kept because they failed: they are left out."
+    )
 
     suggestions: list[GoalSuggestion] | None = None
     losses: list[LossFinding] | None = None

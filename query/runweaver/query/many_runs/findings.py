@@ -241,6 +241,8 @@ class GoalInsights(BaseModel):
     duration_p95_ms: int | None
     #: Runs that were summarised by a release that kept no figures: they are in the counts, and in nothing else.
     without_figures: int = 0
+    #: Runs that were kept because they failed, though they are in no sample: they are in nothing here.
+    sampled_out: int = 0
 
     goals: list[GoalFinding]
     suggestions: list[GoalSuggestion]

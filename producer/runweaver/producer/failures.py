@@ -1,0 +1,19 @@
+"""What an exception is told as."""
+
+import traceback
+from typing import Final
+
+#: An exception may carry a whole page that a server sent. Its beginning says what it is.
+_MOST_CHARACTERS: Final = 10_000
+
+
+def described(error: BaseException) -> str:
+    """Its kind and its text."""
+    text = str(error)[:_MOST_CHARACTERS]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def origin(error: BaseException) -> str | None:
+    """Where it was raised, if it was."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"raised in {frames[-1].name} ({frames[-1].filename}:{frames[-1].lineno})" if frames else None
