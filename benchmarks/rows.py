@@ -5,6 +5,7 @@ from typing import Final
 
 from benchmarks import (
     finalizing,
+    hooks_plain_python,
     huge_run,
     idle,
     ingest,
@@ -17,6 +18,18 @@ from benchmarks import (
 )
 from benchmarks.figures import Row
 
-_MODULES: Final = (ingest, peers, producer_span, latency, finalizing, huge_run, reading, insights, memory, idle)
+_MODULES: Final = (
+    ingest,
+    peers,
+    producer_span,
+    hooks_plain_python,
+    latency,
+    finalizing,
+    huge_run,
+    reading,
+    insights,
+    memory,
+    idle,
+)
 
 ROWS: Final[Mapping[str, Row]] = {row.name: row for module in _MODULES for row in module.ROWS}
