@@ -279,6 +279,7 @@ class ActiveRun:
         root_cause: str | None = None,
         decision_id: str | None = None,
         suggested_fix: str | None = None,
+        problem_id: str | None = None,
         at: datetime | None = None,
     ) -> str:
         """Record that something went wrong.
@@ -289,12 +290,13 @@ class ActiveRun:
             root_cause: why.
             decision_id: the decision that it belongs to.
             suggested_fix: what could be done about it.
+            problem_id: its id, where it has one already.
             at: when, if not now.
 
         Returns:
             The problem's id.
         """
-        problem_id = self._producer._new_id("prob")  # noqa: SLF001
+        problem_id = problem_id if problem_id is not None else self._producer._new_id("prob")  # noqa: SLF001
         fields = {
             "id": problem_id,
             "timestamp": _moment(at),

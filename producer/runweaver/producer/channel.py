@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runweaver.producer.message_kind import Fields, MessageKind
@@ -24,6 +25,9 @@ class Channel:
         self._producer = producer
         self._run_id = run_id
         self._alone = alone
+        #: Is told of what this process records about the run, sent or not: the message without who sends it. It must
+        #: not raise.
+        self.observer: Callable[[MessageKind, bytes], None] | None = None
         self._begin()
 
     def after_fork_in_child(self) -> None:
@@ -45,7 +49,7 @@ class Channel:
 
     def send(self, kind: MessageKind, fields: Fields) -> None:
         """Send a message that was checked."""
-        body = self._producer._encode(kind, fields)  # noqa: SLF001
+        body = self._encode(kind, fields)
         with self._lock:
             self._put(kind, body)
 
@@ -57,6 +61,12 @@ class Channel:
             fields = kind.build({"sent": sent, **dropped, **given})
             if self._put(kind, self._producer._encode(kind, fields)):  # noqa: SLF001
                 self._declared = sent
+
+    def _encode(self, kind: MessageKind, fields: Fields) -> bytes | None:
+        body = self._producer._encode(kind, fields)  # noqa: SLF001
+        if self.observer is not None and body is not None:
+            self.observer(kind, body)
+        return body
 
     def _put(self, kind: MessageKind, body: bytes | None) -> bool:
         """Hand a message over under the next number. What is dropped takes one too: the gap says that it was sent.

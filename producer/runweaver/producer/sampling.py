@@ -55,14 +55,15 @@ class SampledOutChannel(Channel):
 
     def send(self, kind: MessageKind, fields: Fields) -> None:
         """Hold a message that was checked, or forget it."""
-        if not self._is_released and (self._held is None or kind is HEARTBEAT):
+        is_forgotten = self._held is None or kind is HEARTBEAT
+        if not self._is_released and is_forgotten and self.observer is None:
             return
         # Written now: what the agent gave may be something else by then.
-        body = self._producer._encode(kind, fields)  # noqa: SLF001
+        body = self._encode(kind, fields)
         with self._lock:
             if self._is_released:
                 self._put(kind, body)
-            elif self._held is not None:
+            elif self._held is not None and kind is not HEARTBEAT:
                 self._held.add(kind, body)
 
     def declare(self, kind: MessageKind, **given: Any) -> None:

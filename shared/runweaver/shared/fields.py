@@ -24,12 +24,20 @@ MAX_SEQUENCE: Final = 10_000_000
 #: What every reader of JSON holds exactly. A sum of many of them still can be divided and written.
 MAX_COUNT: Final = 2**53 - 1
 
+_MOST_IDENTIFIER: Final = 200
+
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._:@/+-]{1,200}")
+_NOT_IN_IDENTIFIER = re.compile(r"[^A-Za-z0-9._:@/+-]+")
 
 
 def is_identifier(text: str) -> bool:
     """Whether `text` can be a run id, a goal id or a producer name."""
     return _IDENTIFIER.fullmatch(text) is not None
+
+
+def as_identifier(text: str, default: str) -> str:
+    """A run id or goal id made of a name that may have any characters: `Trip planner!` becomes `Trip-planner`."""
+    return _NOT_IN_IDENTIFIER.sub("-", text).strip("-")[:_MOST_IDENTIFIER] or default
 
 
 def utc_now() -> datetime:

@@ -4,7 +4,6 @@ What a model asks for is a decision, and what the tool gives is its outcome. The
 answer without a tool call is a decision, too. Tokens of a model's call go with the first thing that it decided.
 """
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic_core import from_json, to_json
 from runweaver.producer.active_run import ActiveRun
 from runweaver.producer.message_kind import safe_repr
 from runweaver.shared.decision import DecisionType
+from runweaver.shared.fields import as_identifier as as_identifier  # noqa: PLC0414 - integrations find it here
 
 #: What options and summaries tell of a text. The whole of it is in the parameters and the result.
 SHORT: Final = 120
@@ -23,9 +23,6 @@ SHORT: Final = 120
 MOST_OPTIONS: Final = 30
 #: The option that stands for an answer without a tool.
 ANSWER: Final = "answer"
-
-_MOST_IDENTIFIER: Final = 200
-_NOT_IN_IDENTIFIER: Final = re.compile(r"[^A-Za-z0-9._:@/+-]+")
 
 
 @dataclass(frozen=True)
@@ -223,11 +220,6 @@ class AgentSteps:
             self._known.add(decision_id)
             self._open[node_id, call_id] = decision_id
             return decision_id
-
-
-def as_identifier(text: str, default: str) -> str:
-    """A run id or goal id made of a name that may have any characters: `Trip planner!` becomes `Trip-planner`."""
-    return _NOT_IN_IDENTIFIER.sub("-", text).strip("-")[:_MOST_IDENTIFIER] or default
 
 
 def shortened(text: str) -> str:
