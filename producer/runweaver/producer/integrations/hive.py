@@ -43,7 +43,7 @@ class Runtime:
         runtime.end_run(success=True)
 
     No call waits for the server, and none raises because of what it is given: what cannot be sent is left out, with a
-    warning in the log of `runweaver.producer.integrations.hive`. Threads may share it.
+    warning in the log. Threads may share it.
     """
 
     def __init__(self, storage: str | os.PathLike[str] | Producer) -> None:
@@ -227,11 +227,11 @@ class Runtime:
         try:
             result = executor()
         except Exception as error:
-            self._failed(decision_id, error, began)
+            self._came_of(decision_id, began, success=False, error=described(error))
             raise
         if inspect.isawaitable(result):
             return decision_id, self._awaited(decision_id, result, began)
-        self._succeeded(decision_id, result, began)
+        self._came_of(decision_id, began, success=True, result=result)
         return decision_id, result
 
     def quick_decision(self, intent: str, action: str, reasoning: str, node_id: str | None = None) -> str:
@@ -261,19 +261,15 @@ class Runtime:
         try:
             value = await result
         except Exception as error:
-            self._failed(decision_id, error, began)
+            self._came_of(decision_id, began, success=False, error=described(error))
             raise
-        self._succeeded(decision_id, value, began)
+        self._came_of(decision_id, began, success=True, result=value)
         return value
 
-    def _succeeded(self, decision_id: str, result: Any, began: float) -> None:
+    def _came_of(self, decision_id: str, began: float, **outcome: Any) -> None:
         if decision_id:
-            self.record_outcome(decision_id, success=True, result=result, latency_ms=_milliseconds_since(began))
-
-    def _failed(self, decision_id: str, error: Exception, began: float) -> None:
-        if decision_id:
-            latency_ms = _milliseconds_since(began)
-            self.record_outcome(decision_id, success=False, error=described(error), latency_ms=latency_ms)
+            latency_ms = round((time.perf_counter() - began) * 1000)
+            self.record_outcome(decision_id, latency_ms=latency_ms, **outcome)
 
     def _after_fork_in_child(self) -> None:
         # A thread that does not exist here may have held it.
@@ -301,7 +297,3 @@ def _producer(storage: str) -> Producer:
 
 def _in_short(what: object) -> str:
     return shortened(what if isinstance(what, str) else safe_repr(what))
-
-
-def _milliseconds_since(began: float) -> int:
-    return round((time.perf_counter() - began) * 1000)
