@@ -108,7 +108,7 @@ class RecordedRun:
         elif part.problems:
             self._run.problems.append(part.problems[0])
             self._keep(f"problem {part.problems[0].id}", size)
-        self._run.last_activity_at = part.last_activity_at
+        self._run.last_activity_at = max(self._run.last_activity_at, part.last_activity_at)
 
     def _keep(self, what: str, size: int) -> None:
         self._sizes[what] = self._sizes.get(what, 0) + size
