@@ -45,7 +45,7 @@ def fold(messages: Mapping[str, BaseMessage], *, on_time: Mapping[str, int] | No
 
 def fold_each(messages: Iterable[tuple[str, BaseMessage]], *, on_time: Mapping[str, int] | None = None) -> Run:
     """The same of messages that come one after another, each once: only what counts of each is kept."""
-    gathered = _Gathered()
+    gathered = Gathered()
     run_id = ""
     for identity, message in messages:
         run_id = run_id or message.run_id
@@ -67,7 +67,7 @@ def fold_each(messages: Iterable[tuple[str, BaseMessage]], *, on_time: Mapping[s
         narrative=end.narrative if end else "",
         decisions=decisions,
         problems=gathered.problems.in_order(),
-        metrics=_metrics(decisions, gathered.edges_in_order()),
+        metrics=metrics_of(decisions, gathered.edges_in_order()),
         last_activity_at=gathered.last_at,
         completeness=gathered.tally.completeness(on_time),
         unmatched_outcomes=unmatched,
@@ -86,8 +86,11 @@ class _Latest(dict[str, tuple[_Moment, _Value]]):
         return [value for _, value in sorted(self.values(), key=lambda held: held[0])]
 
 
-class _Gathered:
-    """What has been heard so far: for each thing that can be said more than once, the word that counts."""
+class Gathered:
+    """What has been heard so far: for each thing that can be said more than once, the word that counts.
+
+    `fold` makes a run of it. By itself it is for those who add single messages to a run that they have.
+    """
 
     def __init__(self) -> None:
         self._start: tuple[_Moment, RunStartedMessage] | None = None
@@ -102,6 +105,7 @@ class _Gathered:
         self.tally = Tally()
 
     def add(self, message: BaseMessage, moment: _Moment) -> None:
+        """Hear a message, and at which moment it was said: its time, and what `order_of` makes of its identity."""
         self.tally.add(message)
         self.first_at = min(self.first_at, moment[0])
         self.last_at = max(self.last_at, moment[0])
@@ -156,6 +160,7 @@ class _Gathered:
         )
 
     def edges_in_order(self) -> list[str]:
+        """`source->target`, by first traversal."""
         return sorted(self._edges, key=lambda edge: self._edges[edge])
 
     @property
@@ -167,7 +172,8 @@ class _Gathered:
         return self._end[1] if self._end else None
 
 
-def _metrics(decisions: list[Decision], edges: list[str]) -> RunMetrics:
+def metrics_of(decisions: list[Decision], edges: list[str]) -> RunMetrics:
+    """What can be counted about these decisions, joined with their outcomes, and these edges."""
     outcomes = [decision.outcome for decision in decisions if decision.outcome is not None]
     succeeded = sum(outcome.success for outcome in outcomes)
     return RunMetrics(

@@ -5,7 +5,7 @@ from collections import deque
 from typing import Final
 
 from runweaver.shared.decision import Decision
-from runweaver.shared.fold import fold
+from runweaver.shared.fold import Gathered, fold, metrics_of
 from runweaver.shared.log import get_logger
 from runweaver.shared.messages import (
     BaseMessage,
@@ -21,7 +21,7 @@ from runweaver.shared.run import Run, RunMetrics
 MOST_KEPT: Final = 10_000
 MOST_BYTES: Final = 16 * 1024 * 1024
 #: So many messages wait until somebody looks at the run.
-MOST_UNREAD: Final = 1_000
+MOST_UNREAD: Final = 5_000
 
 _COUNTS: Final = (
     "total_decisions",
@@ -30,6 +30,8 @@ _COUNTS: Final = (
     "total_tokens",
     "total_latency_ms",
 )
+
+_NOTHING: Final = RunMetrics()
 
 _log = get_logger(__name__)
 
@@ -91,24 +93,26 @@ class RecordedRun:
 
     def _take(self, message: BaseMessage, size: int) -> None:
         known = self._decisions.get(_decision_of(message))
-        messages, before = {"run#1": message}, None
+        heard = Gathered()
         if known is not None:
-            # With what is known of it, for the fold to say which word counts.
-            messages["run#0"] = DecisionMessage(run_id=self._run.id, decision=known)
-            before = fold({"run#0": messages["run#0"]}).metrics
-        part = fold(messages)
-        self._count(part.metrics, before)
+            # With what is known of it: what is heard later must not always count.
+            heard.add(DecisionMessage(run_id=self._run.id, decision=known), (known.timestamp, ("", 0)))
+        heard.add(message, (message.time, ("", 1)))
+        decisions, _ = heard.joined_decisions()
+        self._count(
+            metrics_of(decisions, heard.edges_in_order()), metrics_of([known], []) if known is not None else _NOTHING
+        )
         if known is not None:
-            known.outcome, known.evaluation = part.decisions[0].outcome, part.decisions[0].evaluation
+            known.outcome, known.evaluation = decisions[0].outcome, decisions[0].evaluation
             self._keep(f"decision {known.id}", size)
-        elif part.decisions:
-            self._decisions[part.decisions[0].id] = part.decisions[0]
-            self._run.decisions.append(part.decisions[0])
-            self._keep(f"decision {part.decisions[0].id}", size)
-        elif part.problems:
-            self._run.problems.append(part.problems[0])
-            self._keep(f"problem {part.problems[0].id}", size)
-        self._run.last_activity_at = max(self._run.last_activity_at, part.last_activity_at)
+        elif decisions:
+            self._decisions[decisions[0].id] = decisions[0]
+            self._run.decisions.append(decisions[0])
+            self._keep(f"decision {decisions[0].id}", size)
+        for problem in heard.problems.in_order():
+            self._run.problems.append(problem)
+            self._keep(f"problem {problem.id}", size)
+        self._run.last_activity_at = max(self._run.last_activity_at, message.time)
 
     def _keep(self, what: str, size: int) -> None:
         self._sizes[what] = self._sizes.get(what, 0) + size
@@ -121,11 +125,11 @@ class RecordedRun:
             else:
                 self._run.problems.pop(0)
 
-    def _count(self, now: RunMetrics, before: RunMetrics | None) -> None:
+    def _count(self, now: RunMetrics, before: RunMetrics) -> None:
         metrics = self._run.metrics
         for name in _COUNTS:
-            more = getattr(now, name) - (getattr(before, name) if before is not None else 0)
-            setattr(metrics, name, getattr(metrics, name) + more)
+            if more := getattr(now, name) - getattr(before, name):
+                setattr(metrics, name, getattr(metrics, name) + more)
         for have, new in (
             (metrics.nodes_executed, now.nodes_executed),
             (metrics.edges_traversed, now.edges_traversed),
