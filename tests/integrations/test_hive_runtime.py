@@ -4,6 +4,8 @@ import asyncio
 import enum
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from fuzz.objects import ODD_OBJECTS, odd_object
+from fuzz.source import Source
 from runweaver.producer import Producer
 from runweaver.producer.integrations.hive import Runtime
-from runweaver.shared import DecisionType, Outcome, Run, RunStatus
+from runweaver.shared import DecisionType, Outcome, ProducerSettings, Run, RunStatus
 from tests.support.ports import free_port
 from tests.support.processes import Pipeline
 
@@ -345,6 +349,49 @@ def test_what_cannot_be_sent_is_left_out(recorded: Callable[..., Run], caplog: p
     left_out = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     assert ["left_out=1", "left_out=2", "left_out=4"] == [text.split()[-1] for text in left_out]
     assert "KeyError('id')" in left_out[0]
+
+
+@pytest.mark.parametrize("number", range(ODD_OBJECTS))
+def test_no_object_stops_an_agent(number: int) -> None:
+    """Whatever stands for whichever argument: the run begins, goes on, and ends."""
+    odd = odd_object(Source(bytes([0, number])), depth=0)
+    runtime = Runtime(Producer(settings=ProducerSettings(redis_url="redis://127.0.0.1:1")))
+    runtime.start_run(odd, odd, odd)
+    runtime.set_node(odd)
+    runtime.decide(odd, odd, odd, odd, odd, odd, odd, odd)
+    runtime.decide("Look", [odd, {"id": odd, "confidence": odd, "pros": odd}], odd, "")
+    runtime.quick_decision(odd, odd, odd, odd)
+    runtime.record_outcome(odd, odd, odd, odd, odd, odd, odd, odd)
+    runtime.record_outcome("dec_0", odd, result=odd, tokens_used=odd)
+    runtime.report_problem(odd, odd, odd, odd, odd)
+    assert "done" == runtime.decide_and_execute(odd, odd, odd, odd, lambda: "done", odd)[1]
+    runtime.decide_and_execute("Look", _OPTIONS, "web", "", lambda: odd, "here")
+    assert "Look" == _current(runtime).decisions[-1].intent
+    runtime.end_run(odd, odd, odd)
+
+    assert runtime.current_run is None
+    for call in (runtime.set_node, runtime.end_run):
+        call(odd)
+    assert "" == runtime.decide(odd, odd, odd, odd)
+    assert "" == runtime.report_problem(odd, odd)
+    runtime._producer.close(0)
+
+
+def test_it_needs_no_more_than_other_agents_do() -> None:
+    """None of the extras, and no hive."""
+    program = """
+import sys
+absent = ["rq", "typer", "rich", "zstandard", "hiredis", "framework", "runweaver.worker", "runweaver.query"]
+sys.modules.update(dict.fromkeys(absent))
+from runweaver.producer.integrations.hive import Runtime
+runtime = Runtime("redis://127.0.0.1:1")
+runtime.start_run("goal")
+print(runtime.quick_decision("Look", "Go there", ""), len(runtime.current_run.decisions))
+runtime._producer.close(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert ("dec_0 1\n", 0) == (done.stdout, done.returncode), done.stderr
 
 
 def test_a_run_begins_and_ends_whatever_it_is_given(pipeline: Pipeline, runtime: Runtime) -> None:

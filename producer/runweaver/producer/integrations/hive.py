@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from runweaver.producer.integrations.agent_steps import shortened
-from runweaver.producer.integrations.hive_run import HiveRun, described
+from runweaver.producer.integrations.hive_run import HiveRun, described, is_true
 from runweaver.producer.message_kind import safe_repr
 from runweaver.producer.producer import Producer
 from runweaver.shared.decision import DecisionType
@@ -92,11 +92,11 @@ class Runtime:
                 _log.warning("end_run called with no run in progress")
                 return
             current, self._current = self._current, None
-            current.end("completed" if success else "failed", narrative, output_data)
+            current.end("completed" if is_true(success) else "failed", narrative, output_data)
 
     def set_node(self, node_id: str) -> None:
         """Say where in the agent's graph the next decisions are taken. From one node to another is an edge."""
-        self._node_id = node_id or UNKNOWN_NODE
+        self._node_id = node_id if isinstance(node_id, str) and node_id else UNKNOWN_NODE
         if self._current is not None:
             with self._in_run("set_node", node_id) as current:
                 if current is not None:

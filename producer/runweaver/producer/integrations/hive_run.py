@@ -8,8 +8,8 @@ from typing import Any, Final, get_args
 from runweaver.producer.active_run import EndStatus
 from runweaver.producer.integrations.agent_steps import shortened
 from runweaver.producer.integrations.recorded_run import RecordedRun
+from runweaver.producer.message_kind import safe_repr
 from runweaver.producer.producer import Producer
-from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import as_identifier, utc_now
 from runweaver.shared.log import get_logger
 from runweaver.shared.messages import RunStartedMessage
@@ -32,21 +32,21 @@ class HiveRun:
         """Begin a run. What cannot be sent of these is left out: the run is worth more."""
         started_at = utc_now()
         run_id = f"run_{started_at:%Y%m%d_%H%M%S}_{secrets.token_hex(6)}"
-        goal = as_identifier(str(goal_id), UNKNOWN_GOAL)
-        description = goal_description or ("" if goal == goal_id else str(goal_id))
+        goal = as_identifier(goal_id if isinstance(goal_id, str) else safe_repr(goal_id), UNKNOWN_GOAL)
         try:
+            description = goal_description or ("" if goal == goal_id else goal_id)
+            start = RunStartedMessage(
+                run_id=run_id,
+                goal_id=goal,
+                goal_description=description,
+                input_data=input_data or {},
+                started_at=started_at,
+            )
             self.run = producer.start_run(goal, description, input_data=input_data, run_id=run_id, at=started_at)
-        except InvalidArgumentError as error:
-            _log.warning("the run starts without its input", run_id=run_id, reason=shortened(str(error)))
-            description, input_data = "", None
+        except Exception as error:  # noqa: BLE001 - whatever an agent hands over, it goes on
+            _log.warning("the run starts without its input", run_id=run_id, reason=shortened(safe_repr(error)))
+            start = RunStartedMessage(run_id=run_id, goal_id=goal, started_at=started_at)
             self.run = producer.start_run(goal, run_id=run_id, at=started_at)
-        start = RunStartedMessage(
-            run_id=run_id,
-            goal_id=goal,
-            goal_description=description,
-            input_data=dict(input_data or {}),
-            started_at=started_at,
-        )
         self._record = RecordedRun(start)
         self.run._channel.observer = self._record.add  # noqa: SLF001
         self._decisions = 0
@@ -108,14 +108,22 @@ class HiveRun:
         """End it. What cannot be sent of these is left out: that it has ended is worth more."""
         try:
             self.run.end(status, output_data=output_data, narrative=narrative)
-        except InvalidArgumentError as error:
-            _log.warning("the run ends without its output", run_id=self.run_id, reason=shortened(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever an agent hands over, it goes on
+            _log.warning("the run ends without its output", run_id=self.run_id, reason=shortened(safe_repr(error)))
             self.run.end(status)
 
     def go_on_in_child(self) -> None:
         """Be the run of a forked child."""
         self._mark = f"{os.getpid()}_"
         self._record.begin()
+
+
+def is_true(value: object) -> bool:
+    """Whether this is true; what cannot say so (an array of several numbers, say) is not."""
+    try:
+        return bool(value)
+    except Exception:  # noqa: BLE001 - whatever it is
+        return False
 
 
 def described(error: Exception) -> str:
