@@ -1,6 +1,5 @@
 """docs/integrations/hive.md: its two programs do what it says."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +9,12 @@ import pytest
 from runweaver.producer.integrations import recorded_run
 from runweaver.query import hive
 from runweaver.shared import RunStatus
-from tests.support.pages import ROOT, anchors
+from tests.support.pages import ROOT, blocks
 from tests.support.processes import Pipeline
 
 _PAGE = ROOT / "docs" / "integrations" / "hive.md"
 _TEXT = _PAGE.read_text()
-_AGENT, _BUILDER = re.findall(r"^```python\n(.*?)^```", _TEXT, re.MULTILINE | re.DOTALL)
+_AGENT, _BUILDER = blocks(_PAGE)
 
 
 def _run(program: str, pipeline: Pipeline, directory: Path) -> list[str]:
@@ -72,13 +71,3 @@ def test_the_page_names_the_bounds() -> None:
     ]
 
     assert [] == [bound for bound in bounds if bound not in _TEXT]
-
-
-def test_links_of_the_page_lead_somewhere() -> None:
-    """To files of this repository, and headings in them."""
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", _TEXT) if not link.startswith("https:")]
-    targets = [
-        ((_PAGE.parent / name).resolve(), heading) for name, _, heading in (link.partition("#") for link in links)
-    ]
-
-    assert [] == [page for page, heading in targets if not page.exists() or (heading and heading not in anchors(page))]

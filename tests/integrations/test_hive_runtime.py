@@ -243,6 +243,24 @@ def test_what_is_looked_at_is_what_is_stored(pipeline: Pipeline, runtime: Runtim
     assert {"password": "[redacted]"} == seen.decisions[0].input_context
 
 
+@pytest.mark.parametrize("keep_failed", [False, True])
+def test_a_run_that_is_not_in_the_sample_can_be_looked_at(pipeline: Pipeline, *, keep_failed: bool) -> None:
+    """Its agent sees what it did, although nobody else does; or only if it fails."""
+    settings = pipeline.producer_settings.model_copy(update={"sample": 0.0, "keep_failed": keep_failed})
+    with Producer(settings=settings) as producer:
+        runtime = Runtime(producer)
+        run_id = runtime.start_run("sampled-out")
+        runtime.record_outcome(runtime.quick_decision("Look", "Go there", ""), success=True, tokens_used=5)
+        assert (1, 1, 0, 5) == _counts(_current(runtime))
+        runtime.end_run(success=False)
+        assert runtime.current_run is None
+
+    if keep_failed:
+        assert (1, 1, 0, 5) == _counts(_read(pipeline, run_id))
+    else:
+        assert 0 == producer.stats().taken_messages
+
+
 def test_each_run_counts_anew(pipeline: Pipeline, runtime: Runtime) -> None:
     """Ids are of a run, and one runtime records many."""
     run_ids = [_walk(runtime, [_Node("search", fails=True)]) for _ in range(3)]

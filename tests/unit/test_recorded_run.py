@@ -2,57 +2,62 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from runweaver.producer.integrations import recorded_run
 from runweaver.producer.integrations.recorded_run import RecordedRun
-from runweaver.shared import Run, fold, parse_message
-from runweaver.shared.messages import RunStartedMessage
+from runweaver.producer.message_kind import DECISION, EDGE, EVALUATION, HEARTBEAT, OUTCOME, PROBLEM, MessageKind
+from runweaver.shared import Run, fold
+from runweaver.shared.messages import BaseMessage, RunStartedMessage
 from tests.unit.making import BEGINNING, at
 
 _START = RunStartedMessage(run_id="run-1", goal_id="goal", started_at=BEGINNING)
 
 
-def _message(kind: str, **fields: Any) -> bytes:
-    return json.dumps({"type": kind, "run_id": "run-1", **fields}).encode()
+#: What a channel tells its observers.
+_Told: TypeAlias = tuple[MessageKind, bytes]
 
 
-def _decision(number: int, text: str = "") -> bytes:
+def _message(kind: MessageKind, **fields: Any) -> _Told:
+    return kind, json.dumps(fields).encode()
+
+
+def _decision(number: int, text: str = "") -> _Told:
     decision = {"id": f"dec_{number}", "node_id": f"node-{number % 3}", "intent": text, "timestamp": at(number)}
-    return _message("decision", decision=decision)
+    return _message(DECISION, decision=decision)
 
 
-def _outcome(number: int, seconds: float, **fields: Any) -> bytes:
+def _outcome(number: int, seconds: float, **fields: Any) -> _Told:
     outcome = {"success": True, "tokens_used": 10, "timestamp": at(seconds), **fields}
-    return _message("outcome", decision_id=f"dec_{number}", outcome=outcome)
+    return _message(OUTCOME, decision_id=f"dec_{number}", outcome=outcome)
 
 
-def _problem(number: int) -> bytes:
+def _problem(number: int) -> _Told:
     problem = {"id": f"prob_{number}", "severity": "minor", "description": "Odd", "timestamp": at(number)}
-    return _message("problem", problem=problem)
+    return _message(PROBLEM, problem=problem)
 
 
-def _recorded(*raws: bytes) -> RecordedRun:
+def _recorded(*told: _Told) -> RecordedRun:
     recorded = RecordedRun(_START)
-    for raw in raws:
-        recorded.add(raw)
+    for kind, body in told:
+        recorded.add(kind, body)
     return recorded
 
 
-_MESSAGES: Sequence[bytes] = [
+_MESSAGES: Sequence[_Told] = [
     _decision(0),
     _outcome(0, 1, success=False, error="Busy"),
     _decision(1),
     _outcome(0, 3, tokens_used=7),
     # Earlier than what is known: it does not count.
     _outcome(0, 2, tokens_used=500),
-    _message("evaluation", decision_id="dec_1", sent_at=at(4), evaluation={"outcome_quality": 0.3}),
+    _message(EVALUATION, decision_id="dec_1", sent_at=at(4), evaluation={"outcome_quality": 0.3}),
     _problem(0),
-    _message("edge", source="node-0", target="node-1", at=at(5)),
-    _message("edge", source="node-0", target="node-1", at=at(6)),
-    _message("heartbeat", sent_at=at(7)),
+    _message(EDGE, source="node-0", target="node-1", at=at(5)),
+    _message(EDGE, source="node-0", target="node-1", at=at(6)),
+    _message(HEARTBEAT, sent_at=at(7)),
     _decision(2),
     _outcome(9, 8),
 ]
@@ -62,14 +67,18 @@ _MESSAGES: Sequence[bytes] = [
 def test_it_is_what_the_fold_makes_of_the_messages(looks: range) -> None:
     """Whenever somebody looked first: the same rules say which word counts."""
     recorded = RecordedRun(_START)
-    for number, raw in enumerate(_MESSAGES):
-        recorded.add(raw)
+    for number, (kind, body) in enumerate(_MESSAGES):
+        recorded.add(kind, body)
         if number in looks:
             recorded.look()
 
-    folded = fold({"p#0": _START, **{f"p#{n}": parse_message(raw) for n, raw in enumerate(_MESSAGES, start=1)}})
+    folded = fold({"p#0": _START, **{f"p#{n}": _parsed(*told) for n, told in enumerate(_MESSAGES, start=1)}})
 
     assert _told(folded) == _told(recorded.look())
+
+
+def _parsed(kind: MessageKind, body: bytes) -> BaseMessage:
+    return kind.model.model_validate({**json.loads(body), "run_id": "run-1"})
 
 
 def _told(run: Run) -> tuple[object, ...]:
@@ -82,7 +91,7 @@ def test_until_somebody_looks_messages_only_wait(monkeypatch: pytest.MonkeyPatch
     recorded = _recorded(*map(_decision, range(5)))
     assert (0, 5) == (len(recorded._run.decisions), len(recorded._unread))
 
-    recorded.add(_decision(5))
+    recorded.add(*_decision(5))
     assert (1, 5) == (len(recorded._run.decisions), len(recorded._unread))
 
     assert 6 == len(recorded.look().decisions)
@@ -91,8 +100,8 @@ def test_until_somebody_looks_messages_only_wait(monkeypatch: pytest.MonkeyPatch
 def test_of_a_long_run_the_newest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its metrics count all; what comes of a decision that was let go is not known any more."""
     monkeypatch.setattr(recorded_run, "MOST_KEPT", 10)
-    recorded = _recorded(*(raw for n in range(20) for raw in (_decision(n), _outcome(n, n), _problem(n))))
-    recorded.add(_outcome(0, 100, tokens_used=1_000))
+    recorded = _recorded(*(told for n in range(20) for told in (_decision(n), _outcome(n, n), _problem(n))))
+    recorded.add(*_outcome(0, 100, tokens_used=1_000))
 
     run = recorded.look()
 
@@ -113,7 +122,7 @@ def test_of_large_messages_fewer_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
     assert 3 == len(recorded._unread)
 
     assert ["dec_6", "dec_7", "dec_8"] == [decision.id for decision in recorded.look().decisions]
-    recorded.add(_outcome(8, 9, result="x" * 20_000))
+    recorded.add(*_outcome(8, 9, result="x" * 20_000))
     (last,) = recorded.look().decisions
     assert ("dec_8", True) == (last.id, last.was_successful)
     assert 9 == recorded.look().metrics.total_decisions
@@ -121,7 +130,7 @@ def test_of_large_messages_fewer_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """It was sent all the same, and the agent goes on."""
-    recorded = _recorded(b"{", _decision(0), b"[")
+    recorded = _recorded((DECISION, b"{"), _decision(0), (OUTCOME, b"["))
 
     assert 1 == len(recorded.look().decisions)
     assert ["current_run lacks what was recorded"] == [

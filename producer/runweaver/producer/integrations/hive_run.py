@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from runweaver.producer.active_run import EndStatus
+from runweaver.producer.failures import described
 from runweaver.producer.integrations.agent_steps import shortened
 from runweaver.producer.integrations.recorded_run import RecordedRun
 from runweaver.producer.message_kind import safe_repr
@@ -126,10 +127,10 @@ def is_true(value: object) -> bool:
         return False
 
 
-def described(error: Exception) -> str:
+def failure_of(error: Exception) -> str:
     """An exception of the agent's code, as the outcome of a decision tells it."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return described(error)
     except Exception:  # noqa: BLE001 - what it says of itself is code of the agent, too
         return type(error).__name__
 

@@ -1,9 +1,11 @@
 """A run as far as this process has told of it, for an agent that wants to look at what it did."""
 
+import json
 import threading
 from collections import deque
 from typing import Final
 
+from runweaver.producer.message_kind import MessageKind
 from runweaver.shared.decision import Decision
 from runweaver.shared.fold import Gathered, fold, metrics_of
 from runweaver.shared.log import get_logger
@@ -37,7 +39,7 @@ _log = get_logger(__name__)
 
 
 class RecordedRun:
-    """Keeps one `Run` up to date with the messages that are sent about it. For any thread.
+    """Keeps one `Run` up to date with what a channel is told of it. For any thread.
 
     The messages are folded as the finalizer folds them, each with the decision that it speaks of, and what comes of it
     is added to the run. That costs an agent nothing that never looks: until somebody does, or there are too many of
@@ -63,8 +65,10 @@ class RecordedRun:
         """Be ready for threads: at first, and again in a forked child."""
         self._lock = threading.Lock()
 
-    def add(self, raw: bytes) -> None:
-        """Take a message that was sent. Raises nothing."""
+    def add(self, kind: MessageKind, body: bytes) -> None:
+        """Take a message, as an observer of a channel is told of it. Raises nothing."""
+        envelope = json.dumps({"type": kind.name, "run_id": self._run.id})[:-1].encode()
+        raw = b"%b,%b" % (envelope, body[1:])
         with self._lock:
             self._unread.append(raw)
             self._unread_bytes += len(raw)
@@ -86,7 +90,7 @@ class RecordedRun:
         self._unread_bytes -= len(raw)
         try:
             self._take(parse_message(raw, max_bytes=len(raw)), len(raw))
-        except Exception as error:  # noqa: BLE001 - the message is on its way; that the agent cannot see it is no harm
+        except Exception as error:  # noqa: BLE001 - it is on its way; that the agent cannot see it is no harm
             if not self._has_failed:
                 _log.warning("current_run lacks what was recorded", run_id=self._run.id, reason=repr(error))
             self._has_failed = True
