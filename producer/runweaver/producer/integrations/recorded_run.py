@@ -51,7 +51,7 @@ class RecordedRun:
 
     def __init__(self, start: RunStartedMessage) -> None:
         self._run = fold({"run#0": start})
-        self._unread: deque[bytes] = deque()
+        self._unread: deque[tuple[MessageKind, bytes]] = deque()
         self._unread_bytes = 0
         self._is_watched = False
         self._has_failed = False
@@ -67,11 +67,9 @@ class RecordedRun:
 
     def add(self, kind: MessageKind, body: bytes) -> None:
         """Take a message, as an observer of a channel is told of it. Raises nothing."""
-        envelope = json.dumps({"type": kind.name, "run_id": self._run.id})[:-1].encode()
-        raw = b"%b,%b" % (envelope, body[1:])
         with self._lock:
-            self._unread.append(raw)
-            self._unread_bytes += len(raw)
+            self._unread.append((kind, body))
+            self._unread_bytes += len(body)
             while self._unread and (
                 self._is_watched or len(self._unread) > MOST_UNREAD or self._unread_bytes > MOST_BYTES
             ):
@@ -86,10 +84,12 @@ class RecordedRun:
             return self._run
 
     def _read_next(self) -> None:
-        raw = self._unread.popleft()
-        self._unread_bytes -= len(raw)
+        kind, body = self._unread.popleft()
+        self._unread_bytes -= len(body)
+        envelope = json.dumps({"type": kind.name, "run_id": self._run.id})
+        raw = b"%b,%b" % (envelope[:-1].encode(), body[1:])
         try:
-            self._take(parse_message(raw, max_bytes=len(raw)), len(raw))
+            self._take(parse_message(raw, max_bytes=len(raw)), len(body))
         except Exception as error:  # noqa: BLE001 - it is on its way; that the agent cannot see it is no harm
             if not self._has_failed:
                 _log.warning("current_run lacks what was recorded", run_id=self._run.id, reason=repr(error))
