@@ -5,6 +5,7 @@ from typing import Final
 
 from benchmarks import (
     finalizing,
+    hooks_hive,
     hooks_plain_python,
     huge_run,
     idle,
@@ -22,6 +23,7 @@ _MODULES: Final = (
     ingest,
     peers,
     producer_span,
+    hooks_hive,
     hooks_plain_python,
     latency,
     finalizing,

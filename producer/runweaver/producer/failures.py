@@ -9,7 +9,10 @@ _MOST_CHARACTERS: Final = 10_000
 
 def described(error: BaseException) -> str:
     """Its kind and its text."""
-    text = str(error)[:_MOST_CHARACTERS]
+    try:
+        text = str(error)[:_MOST_CHARACTERS]
+    except Exception:  # noqa: BLE001 - what it says of itself is code of the agent, too
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

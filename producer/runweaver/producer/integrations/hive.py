@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from runweaver.producer.failures import described
 from runweaver.producer.integrations.agent_steps import shortened
-from runweaver.producer.integrations.hive_run import HiveRun, failure_of, is_true
+from runweaver.producer.integrations.hive_run import HiveRun, is_true
 from runweaver.producer.message_kind import safe_repr
 from runweaver.producer.producer import Producer
 from runweaver.shared.decision import DecisionType
@@ -227,7 +228,7 @@ class Runtime:
         try:
             result = executor()
         except Exception as error:
-            self._came_of(decision_id, began, success=False, error=failure_of(error))
+            self._came_of(decision_id, began, success=False, error=described(error))
             raise
         if inspect.isawaitable(result):
             return decision_id, self._awaited(decision_id, result, began)
@@ -261,7 +262,7 @@ class Runtime:
         try:
             value = await result
         except Exception as error:
-            self._came_of(decision_id, began, success=False, error=failure_of(error))
+            self._came_of(decision_id, began, success=False, error=described(error))
             raise
         self._came_of(decision_id, began, success=True, result=value)
         return value

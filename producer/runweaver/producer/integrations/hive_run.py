@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from runweaver.producer.active_run import EndStatus
-from runweaver.producer.failures import described
 from runweaver.producer.integrations.agent_steps import shortened
 from runweaver.producer.integrations.recorded_run import RecordedRun
 from runweaver.producer.message_kind import safe_repr
@@ -125,14 +124,6 @@ def is_true(value: object) -> bool:
         return bool(value)
     except Exception:  # noqa: BLE001 - whatever it is
         return False
-
-
-def failure_of(error: Exception) -> str:
-    """An exception of the agent's code, as the outcome of a decision tells it."""
-    try:
-        return described(error)
-    except Exception:  # noqa: BLE001 - what it says of itself is code of the agent, too
-        return type(error).__name__
 
 
 def _as_option(option: Mapping[str, Any]) -> dict[str, Any]:
