@@ -146,8 +146,8 @@ def test_a_summary_that_expired_is_listed_no_more(own_pipeline: Pipeline) -> Non
     def index_keys() -> list[bytes]:
         return list(own_pipeline.redis.scan_iter(f"{own_pipeline.namespace}:index:*"))
 
-    # All, expiry, goal, status, both, node, tag, and attention: the decision is pending.
-    assert 8 == len(index_keys())
+    # All, expiry, goal, status, both, node, tag, and attention: the decision is pending. They come after the summary.
+    wait_until(lambda: len(index_keys()) == 8, what="the summary is in its indexes")
     assert Summaries(own_pipeline.url, namespace=own_pipeline.namespace).list().items
     wait_until(lambda: not index_keys(), what="the indexes are empty")
     assert own_pipeline.summaries.get("run") is None
