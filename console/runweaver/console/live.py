@@ -11,4 +11,4 @@ def live_summary(run: Run) -> RunSummary:
     story = story_of(run)
     run.narrative = story.text
     thresholds = AttentionSettings.load().thresholds
-    return RunSummary.from_run(run, revision=0, evidence=story.evidence, thresholds=thresholds)
+    return RunSummary.from_run(run, revision=0, evidence=story.evidence, thresholds=thresholds, narrator=story.narrator)

@@ -92,6 +92,8 @@ def summary_panel(summary: RunSummary, *, trace_url: str | None = None) -> Panel
     if summary.trace_id is not None:
         facts.add_row("trace", plain(_trace_text(summary.trace_id, summary.span_id or "", trace_url)))
     facts.add_row("complete", completeness_text(summary))
+    if summary.narrator:
+        facts.add_row("told by", plain(summary.narrator))
     for title, attention in zip(["attention", *[""] * len(summary.attention)], summary.attention, strict=False):
         facts.add_row(title, attention_text(attention))
     parts: list[RenderableType] = [facts, Text(), plain(summary.narrative)]

@@ -1,7 +1,7 @@
 """What can be set, a small object for each role, read once at the edge from `RUNWEAVER_*` and passed inward."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +12,7 @@ from runweaver.shared.messages import MAX_MESSAGE_BYTES
 from runweaver.shared.server_url import Kind, kind_of
 
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
+DEFAULT_LLM_URL: Final = "https://api.openai.com/v1"
 
 _ENVIRONMENT_PREFIX: Final = "RUNWEAVER_"
 _DAY_S: Final = 24 * 60 * 60
@@ -171,14 +172,36 @@ class AttentionSettings(ServerSettings):
         )
 
 
-class FinalizerSettings(StoringSettings, AttentionSettings, MonitoredSettings):
+class LlmSettings(ServerSettings):
+    """For the narrator that asks a language model, `RUNWEAVER_NARRATOR=llm`."""
+
+    #: Where a server speaks OpenAI's protocol, up to what comes before `/chat/completions`.
+    llm_url: str = DEFAULT_LLM_URL
+    #: Absent: none is shown, which servers of one's own often do not want.
+    llm_key: SecretStr | None = None
+    #: As that server calls it.
+    llm_model: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")] | None = None
+    #: How the model is told the form of its answer: by `response_format`, as a tool, or in words.
+    llm_output: Literal["schema", "tool", "prompt"] = "schema"
+    #: Which runs it tells: those that failed, got stuck or need attention; or all.
+    llm_runs: Literal["attention", "all"] = "attention"
+    #: How long a run waits for it, whatever happens meanwhile.
+    llm_timeout_s: Annotated[float, Field(gt=0, le=120)] = 20.0
+    #: The most that one request may take, prompt and answer.
+    llm_run_tokens: Annotated[int, Field(ge=2_000, le=1_000_000)] = 6_000
+    #: The most that one finalizer asks for within a minute: tokens, and seconds of waiting.
+    llm_minute_tokens: Many = 60_000
+    llm_minute_s: Annotated[float, Field(gt=0, le=60)] = 30.0
+
+
+class FinalizerSettings(StoringSettings, AttentionSettings, MonitoredSettings, LlmSettings):
     """For a finalizer."""
 
     #: About how many announcements of summaries are kept.
     finished_kept: Many = 100_000
     summary_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 30 * _DAY_S
     archive_ttl_s: Annotated[int, Field(ge=1, le=_CENTURY_S)] = 7 * _DAY_S
-    #: Another narrator, as `module:attribute`; absent: the deterministic one.
+    #: Another narrator, as `module:attribute`, or `llm`; absent: the deterministic one.
     narrator: str | None = None
 
 

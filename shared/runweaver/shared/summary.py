@@ -62,6 +62,9 @@ class RunSummary(Schema):
     evidence: list[Evidence] = Field(default_factory=list)
     #: Reasons to look at it, if any.
     attention: list[Attention] = Field(default_factory=list)
+    #: Who wrote the narrative: `runweaver` (the narrator that comes along), `agent`, `llm:` and the name of a model, or
+    #: where another narrator was imported from. Empty where an earlier release did not say.
+    narrator: str = ""
 
     @classmethod
     def read(cls, run_id: str, raw: bytes | str) -> Self:
@@ -85,6 +88,7 @@ class RunSummary(Schema):
         revision: int = 1,
         evidence: Sequence[Evidence] = (),
         thresholds: AttentionThresholds = DEFAULT_THRESHOLDS,
+        narrator: str = "",
     ) -> Self:
         """Condense a run. Pure: the same run and arguments give the same summary.
 
@@ -93,6 +97,7 @@ class RunSummary(Schema):
             revision: how often it was summarised, with this time.
             evidence: what the narrative rests on, where that is known.
             thresholds: from where on it needs attention.
+            narrator: who wrote the narrative.
         """
         return cls(
             run_id=run.id,
@@ -122,6 +127,7 @@ class RunSummary(Schema):
             completeness=run.completeness,
             evidence=list(evidence),
             attention=attention_of(run, thresholds),
+            narrator=narrator,
         )
 
 

@@ -84,8 +84,9 @@ class Finalizer:
         narrator: Narrator,
         settings: FinalizerSettings,
         vitals: Vitals | None = None,
+        totals: FinalizeTotals | None = None,
     ) -> None:
-        self.totals = FinalizeTotals()
+        self.totals = totals if totals is not None else FinalizeTotals()
         self._vitals = vitals if vitals is not None else Vitals()
         self._client = client
         self._jobs = jobs
@@ -258,7 +259,11 @@ class Finalizer:
         story = self._story_of(run)
         run.narrative = story.text
         summary = RunSummary.from_run(
-            run, revision=archive.revision, evidence=story.evidence, thresholds=self._settings.thresholds
+            run,
+            revision=archive.revision,
+            evidence=story.evidence,
+            thresholds=self._settings.thresholds,
+            narrator=story.narrator,
         )
         raw = summary.model_dump_json().encode()
         figures = RunFigures.from_run(run, summary).pack()
@@ -285,7 +290,7 @@ class Finalizer:
 
     def _story_of(self, run: Run) -> Story:
         try:
-            return story_of(run, self._narrator)
+            return story_of(run, self._narrator, name=self._settings.narrator or "")
         except Exception:  # noqa: BLE001 - a summary in plain words is better than none
             _log.exception("the narrator failed, telling the run plainly", run_id=run.id)
             return story_of(run)

@@ -31,7 +31,7 @@ from runweaver.worker.finalize_job import JOB_TIMEOUT_S, FinalizeQueue
 from runweaver.worker.jobs import JobQueue
 from runweaver.worker.narrate import Narrator, PlainNarrator
 from runweaver.worker.stopping import leave_at_once, leave_in_time
-from runweaver.worker.totals import FinalizeTotals
+from runweaver.worker.totals import FinalizeTotals, NarrationTotals
 from runweaver.worker.vitals import JOBS, Vitals
 
 #: How often RQ looks for jobs whose process died.
@@ -43,6 +43,8 @@ _WORKER_TTL_S: Final = 60
 _LOOKS_UP_WITHIN_S: Final = 150.0
 #: When a job is over at the latest: RQ stops it when its time is.
 _JOB_OVER_WITHIN_S: Final = JOB_TIMEOUT_S + 60.0
+#: The narrator that asks a language model.
+_LLM: Final = "llm"
 
 _log = get_logger(__name__)
 
@@ -55,7 +57,8 @@ class FinalizerProcess:
 
         Raises:
             ServerError: one is not; the text says what to do.
-            SettingsError: a URL is none, or the narrator cannot be imported.
+            SettingsError: a URL is none, or the narrator cannot be imported or made.
+            MissingExtraError: the narrator needs one that is not installed.
         """
         keys = Keys(settings.namespace)
         client = connect(settings.redis_url, name="finalizer")
@@ -65,18 +68,21 @@ class FinalizerProcess:
         check_server(self._jobs_client, settings.effective_jobs_url)
         self._jobs = JobQueue(self._jobs_client, keys, failed_job_ttl_s=settings.failed_job_ttl_s)
         self.vitals = Vitals()
+        #: What it has done.
+        self.totals = FinalizeTotals()
         self._finalizer = Finalizer(
-            client, self._jobs, keys, narrator=load_narrator(settings.narrator), settings=settings, vitals=self.vitals
+            client,
+            self._jobs,
+            keys,
+            narrator=load_narrator(settings, self.totals.narrations),
+            settings=settings,
+            vitals=self.vitals,
+            totals=self.totals,
         )
         self._is_stopping = False
         self._deadline: threading.Timer | None = None
         job_class = self._jobs.queue.job_class
         self._job_class = type(job_class.__name__, (job_class,), {"finalizer": self._finalizer})
-
-    @property
-    def totals(self) -> FinalizeTotals:
-        """What it has done."""
-        return self._finalizer.totals
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT. Call it in the main thread: RQ stops jobs that hang by a signal."""
@@ -192,14 +198,25 @@ class _FinalizeWorker(SimpleWorker):
             _log.exception("cannot tidy up RQ's keys, finalizing nevertheless", queue=self.queues[0].name)
 
 
-def load_narrator(path: str | None) -> Narrator:
+def load_narrator(settings: FinalizerSettings, totals: NarrationTotals | None = None) -> Narrator:
     """The narrator to use: `module:attribute` names a class or function that makes one, or one itself.
+
+    Args:
+        settings: they name it, and say what it needs.
+        totals: where the one that asks a language model counts.
 
     Raises:
         SettingsError: there is no such thing, or it does not narrate.
+        MissingExtraError: it needs one that is not installed.
     """
+    path = settings.narrator
     if path is None:
         return PlainNarrator()
+    if path == _LLM:
+        # What it asks with takes a second to import, and need not be there.
+        from runweaver.worker.llm import LlmNarrator  # noqa: PLC0415
+
+        return LlmNarrator(settings, totals or NarrationTotals())
     module_name, _, attribute = path.partition(":")
     try:
         narrator: Any = getattr(import_module(module_name), attribute)

@@ -6,6 +6,7 @@ does; what follows is there only where there is something to tell.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from operator import itemgetter
 from typing import Final, Protocol
 
@@ -23,6 +24,10 @@ _OPENINGS: Final = {
     RunStatus.STUCK: "Run got stuck.",
     RunStatus.CANCELLED: "Run was cancelled.",
 }
+
+#: Who tells a run, as its summary says: the narrator that comes along, and the agent itself.
+PLAIN: Final = "runweaver"
+AGENT: Final = "agent"
 
 _MOST_FAILURES_NAMED: Final = 3
 _REPEATS_WORTH_TELLING: Final = 3
@@ -45,32 +50,36 @@ class PlainNarrator:
 
     def narrate(self, run: Run) -> Story:
         """What happened, in a few lines; no sentence without evidence."""
-        lines = [list(_headline(run))]
+        lines = [list(headline(run))]
         lines += turning_points(run)
         lines += [[sentence] for tell in (_where_it_went, _repeats, _open_ends) for sentence in tell(run)]
-        return Story.of_lines(lines)
+        return Story.of_lines(lines, narrator=PLAIN)
 
 
-def story_of(run: Run, narrator: Narrator | None = None) -> Story:
+def story_of(run: Run, narrator: Narrator | None = None, *, name: str = "") -> Story:
     """What is told of a run: what its agent told, and otherwise what the narrator does.
 
     Args:
         run: its own narrative comes first. Nobody knows what that rests on.
         narrator: absent: the one that comes with Runweaver.
+        name: of the narrator, for stories that do not say who tells them; absent: that of its class.
 
     Raises:
         TypeError: the narrator told neither a text nor a story.
     """
-    told = run.narrative or (narrator or PlainNarrator()).narrate(run)
+    if run.narrative:
+        return Story(run.narrative, narrator=AGENT)
+    teller = narrator or PlainNarrator()
+    told = teller.narrate(run)
     if isinstance(told, str):
-        return Story(told)
+        told = Story(told)
     if not isinstance(told, Story):
         raise TypeError(f"a narrator tells a str or a Story, and this one told a {type(told).__name__}")
-    return told
+    return told if told.narrator else replace(told, narrator=name or _path_of(teller))
 
 
-def _headline(run: Run) -> Iterator[Evidence]:
-    """What became of the run, in the words of the seed's schema."""
+def headline(run: Run) -> Iterator[Evidence]:
+    """What became of the run, in the words of the seed's schema: the first line of its narrative."""
     metrics = run.metrics
     yield Evidence.of_run(_OPENINGS[run.status])
     yield Evidence.of_run(
@@ -156,6 +165,10 @@ def _open_ends(run: Run) -> Iterator[Evidence]:
     if run.unmatched_outcomes:
         unmatched = spell_count(len(run.unmatched_outcomes), "outcome")
         yield Evidence.of_run(f"{unmatched} came for decisions that nobody reported.")
+
+
+def _path_of(narrator: Narrator) -> str:
+    return f"{type(narrator).__module__}:{type(narrator).__qualname__}"
 
 
 def _number(count: int) -> str:

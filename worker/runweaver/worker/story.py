@@ -14,10 +14,12 @@ class Story:
     text: str
     #: Sentence by sentence, in the order of the text; none where it is not known.
     evidence: Sequence[Evidence] = ()
+    #: Who tells it; empty where the story does not say.
+    narrator: str = ""
 
     @classmethod
-    def of_lines(cls, lines: Iterable[Sequence[Evidence]]) -> Self:
+    def of_lines(cls, lines: Iterable[Sequence[Evidence]], *, narrator: str = "") -> Self:
         """The story that these sentences make, some to a line."""
         told = list(lines)
         text = "\n".join(" ".join([each.sentence for each in line]) for line in told)
-        return cls(text, [each for line in told for each in line])
+        return cls(text, [each for line in told for each in line], narrator)

@@ -76,6 +76,35 @@ class MergeTotals:
             return dict(self._set_aside)
 
 
+#: What can come of the wish to let a language model tell a run. All but the first are told by the narrator that comes
+#: along.
+NARRATIONS: Final = (
+    #: The model told it.
+    "written",
+    #: Nobody wants that of such a run.
+    "skipped",
+    #: The run or this minute has had its share.
+    "budget",
+    #: The model did not answer lately, and is not asked for a while.
+    "paused",
+    *("timeout", "rate-limit", "refusal", "unauthorized", "connection", "error"),
+    #: The answer does not have the form that it should have.
+    "nonsense",
+    #: No sentence of it rests on anything that there is.
+    "no-evidence",
+)
+
+
+class NarrationTotals:
+    """What a language model was asked, and what came of it. One thread asks; others read."""
+
+    def __init__(self) -> None:
+        #: Runs, by what came of it.
+        self.results = dict.fromkeys(NARRATIONS, 0)
+        #: As the server counts them, and where it does not, by estimate.
+        self.tokens = {"input": 0, "output": 0}
+
+
 class FinalizeTotals:
     """What was finalized. One thread does that; others read."""
 
@@ -92,3 +121,5 @@ class FinalizeTotals:
         self.job_times = Histogram(_WORK_BOUNDS)
         #: Seconds from the last message of a run to its first summary, for runs that ended.
         self.latency = Histogram(_LATENCY_BOUNDS)
+        #: Zero where no language model is asked.
+        self.narrations = NarrationTotals()

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from runweaver.console.doctor.check import Check, ok, warning, wrong
-from runweaver.shared.errors import SettingsError
+from runweaver.shared.errors import MissingExtraError, SettingsError
 from runweaver.shared.settings import (
     FinalizerSettings,
     McpSettings,
@@ -53,12 +53,12 @@ def check_settings(environment: Mapping[str, str]) -> Iterator[Check]:
 def _at_odds() -> Iterator[str]:
     """What is wrong with settings that are each well formed."""
     for look in (
-        lambda: load_narrator(FinalizerSettings.load().narrator),
+        lambda: load_narrator(FinalizerSettings.load()),
         lambda: WorkerSettings.load().effective_jobs_url,
     ):
         try:
             look()
-        except SettingsError as error:
+        except (SettingsError, MissingExtraError) as error:
             yield str(error)
 
 

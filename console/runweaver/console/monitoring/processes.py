@@ -45,3 +45,6 @@ class FinalizerCollector(Collector):
         )
         yield counter(f"{name}_failures", "Attempts at a run that failed.", totals.failures)
         yield counters(f"{name}_dead_letters", "Messages set aside.", "code", totals.set_aside)
+        narrations = totals.narrations
+        yield counters(f"{name}_narrations", "Runs for a language model to tell.", "result", narrations.results)
+        yield counters(f"{name}_narration_tokens", "Tokens that this took.", "kind", narrations.tokens)
