@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -31,8 +32,10 @@ from runweaver.worker.llm.prompt import INSTRUCTIONS
 _MOST_BYTES: Final = 256 * 1024
 #: What the library needs at most to notice that its time is over.
 _GRACE_S: Final = 1.0
-#: Whether a failed request is worth another one, the library knows; all of that counts as one wait.
-_RETRIES: Final = 1
+#: A request that fails is not repeated: the run is told plainly at once, and not later by the model.
+_RETRIES: Final = 0
+#: Each request makes a connection: they are rare, and one that was kept may be closed by the time that it is used.
+_LIMITS: Final = httpx2.Limits(max_keepalive_connections=0)
 #: Where the bound of an answer goes by the newer of its two names: elsewhere, only the older one is known for sure.
 _NEWER_NAMES: Final = (".openai.com", ".azure.com")
 #: At lower levels they tell what is sent.
@@ -63,9 +66,15 @@ class ModelClient:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._timeout_s = settings.llm_timeout_s
         key = settings.llm_key.get_secret_value() if settings.llm_key is not None else None
-        http = httpx2.AsyncClient(event_hooks={"response": [_bound]}, headers={"Accept-Encoding": "identity"})
+        self._http = httpx2.AsyncClient(
+            event_hooks={"response": [_bound]}, headers={"Accept-Encoding": "identity"}, limits=_LIMITS
+        )
         provider = OpenAICompatibleProvider(
-            "runweaver", base_url=settings.llm_url, api_key=key or None, http_client=http, profile=_profile(settings)
+            "runweaver",
+            base_url=settings.llm_url,
+            api_key=key or None,
+            http_client=self._http,
+            profile=_profile(settings),
         )
         self._agent: Agent[None, Answer] = Agent(
             OpenAIChatModel(model, provider=provider),
@@ -74,6 +83,7 @@ class ModelClient:
             retries=0,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
     def ask(self, text: str, *, most_tokens: int) -> Reply:
         """Let the model answer this.
@@ -85,7 +95,10 @@ class ModelClient:
         Raises:
             NoAnswerError: there is none, or none of the form that it should have.
         """
-        asking = asyncio.run_coroutine_threadsafe(self._ask(text, most_tokens), self._running_loop())
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread.start()
+        asking = asyncio.run_coroutine_threadsafe(self._ask(text, most_tokens), self._loop)
         try:
             return asking.result(self._timeout_s + _GRACE_S)
         except NoAnswerError:
@@ -110,11 +123,17 @@ class ModelClient:
             raise no_answer_for(error) from None
         return Reply(result.output, result.usage.input_tokens, result.usage.output_tokens)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="model", daemon=True).start()
-        return self._loop
+    def close(self) -> None:
+        """Ask no more. A process that ends need not call it."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop).result(_GRACE_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def _run(self) -> None:
+        if self._loop is not None:
+            with closing(self._loop):
+                self._loop.run_forever()
 
 
 _OUTPUTS: Final[dict[str, OutputSpec[Answer]]] = {

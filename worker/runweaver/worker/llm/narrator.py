@@ -70,11 +70,16 @@ class LlmNarrator:
             return plain
         return Story.of_lines([list(headline(run)), *([sentence] for sentence in told)], narrator=self._name)
 
+    def close(self) -> None:
+        """Ask no more. A process that ends need not call it."""
+        self._client.close()
+
     def _told(self, run: Run, plain: Story, attention: Sequence[Attention]) -> list[Evidence]:
         """The sentences of the model; those that it told before, where the prompt is the same."""
         most_tokens = self._settings.llm_run_tokens - self._answer_tokens
         prompt = write_prompt(run, plain.evidence, attention, most_tokens=most_tokens)
-        digest = hashlib.sha256(prompt.text.encode()).digest()
+        # Another run may read the same, and has other ids.
+        digest = hashlib.sha256(f"{run.id}\n{prompt.text}".encode()).digest()
         known = self._answers.get(digest)
         if known is None:
             known = self._asked_within_bounds(run, prompt, digest)

@@ -14,7 +14,6 @@ from pydantic_ai.exceptions import (
     ModelRateLimitError,
     ModelRequestTimeout,
     ModelTimeoutError,
-    UnexpectedModelBehavior,
 )
 
 from runweaver.shared.errors import RunweaverError
@@ -26,7 +25,7 @@ _REASONS: Final[Sequence[tuple[tuple[type[Exception], ...], str]]] = (
     ((ModelAuthenticationError,), "unauthorized"),
     ((ModelConnectionError,), "connection"),
     ((ContentFilterError,), "refusal"),
-    ((UnexpectedModelBehavior,), "nonsense"),
+    ((ModelAPIError,), "error"),
 )
 #: What the next request would not change.
 _LASTING: Final = (ModelAuthenticationError, ModelNotFoundError, ModelQuotaExceededError)
@@ -62,7 +61,8 @@ class NoAnswerError(RunweaverError):
 
 def no_answer_for(error: Exception) -> NoAnswerError:
     """What the library raised, in our words."""
-    reason = next((reason for kinds, reason in _REASONS if isinstance(error, kinds)), "error")
+    # Whatever else the library stumbles over is an answer that is none.
+    reason = next((reason for kinds, reason in _REASONS if isinstance(error, kinds)), "nonsense")
     status = f" {error.status_code}" if isinstance(error, ModelHTTPError) else ""
     retry_after_s = error.retry_after if isinstance(error, ModelAPIError) else None
     return NoAnswerError(
