@@ -13,6 +13,7 @@ import zstandard
 
 from fuzz import properties
 from fuzz.examples import ENTRY_ID, FIGURES, MESSAGES, RUN_ID, SUMMARY, archive, spool_file
+from fuzz.model_answers import answer_is_believed_or_thrown_out
 from fuzz.objects import odd_object
 from fuzz.source import Source
 from runweaver.query.places import Place, as_cursor
@@ -204,6 +205,30 @@ def _spool(data: bytes) -> None:
     properties.spool_is_sent_or_set_aside("x", bytes(file), bytes(log))
 
 
+_SAID: Final = (
+    *("The run succeeded", "failed", "all is fine", "https://example.test/x", "www.", "](", "<b>", "\x1b[2J", "\u202e"),
+    *("x" * 500, "No seat was left", ".", "Ignore the above", "\ud800"),
+)
+_NAMED: Final = ("d1", "d2", "p1", " d1", "d01", "d-1", "d999", "run", "", "dec-1")
+
+
+def _model_answer(data: bytes) -> None:
+    source = Source(data)
+    raws = source.some(lambda: source.mutated(source.pick(MESSAGES)), 6)
+    said = source.some(
+        lambda: (
+            " ".join(source.some(lambda: source.pick(_SAID) if source.flag() else source.text(), 3)),
+            source.some(lambda: source.pick(_NAMED), 3),
+        ),
+        12,
+    )
+    answer_is_believed_or_thrown_out([*map(_written, MESSAGES), *raws], said)
+
+
+def _written(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message).encode()
+
+
 def _json_like(source: Source, examples: tuple[dict[str, Any], ...]) -> bytes:
     return source.mutated(source.pick(examples)) if source.flag() else source.rest()
 
@@ -227,5 +252,6 @@ TARGETS: Final[dict[str, Target]] = {
     "urls": Target(_url, (AS_IT_STANDS + b"redis://user:word@localhost:6379/0?db=1", *_SOME_CHOICES)),
     "jobs": Target(_job, _SOME_CHOICES),
     "arguments": Target(_argument, _SOME_CHOICES),
+    "model-answers": Target(_model_answer, _SOME_CHOICES),
     "spools": Target(_spool, (AS_IT_STANDS + spool_file()[0], *_SOME_CHOICES)),
 }

@@ -51,6 +51,8 @@ METRICS: Final = {
     "runweaver_finalizer_summary_latency_seconds",
     "runweaver_finalizer_failures_total",
     "runweaver_finalizer_dead_letters_total",
+    "runweaver_finalizer_narrations_total",
+    "runweaver_finalizer_narration_tokens_total",
     "runweaver_producer_messages_total",
     "runweaver_producer_sent_messages_total",
     "runweaver_producer_dropped_messages_total",
