@@ -144,7 +144,7 @@ def _can_be_told(run: Run) -> None:
     story = story_of(run)
     run.narrative = story.text
     run.model_dump_json()
-    summary = RunSummary.from_run(run, evidence=story.evidence)
+    summary = RunSummary.from_run(run, evidence=story.evidence, narrator=story.narrator)
     assert summary == RunSummary.model_validate_json(summary.model_dump_json())
     assert all(key.encode() for key in index_keys(_KEYS, summary))
     figures = RunFigures.from_run(run, summary)

@@ -20,7 +20,7 @@ from tests.support.processes import Pipeline
 
 _ABSENT: Final = "(absent)"
 #: What the releases did not write before there was evidence.
-_SINCE_EVIDENCE: Final = ("evidence", "attention")
+_SINCE_EVIDENCE: Final = ("evidence", "attention", "narrator")
 
 
 @dataclass(frozen=True)

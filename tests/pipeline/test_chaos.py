@@ -130,10 +130,10 @@ def test_the_verdict_notices_a_wrong_field(field: str) -> None:
 
 
 def test_the_verdict_bears_with_an_earlier_release() -> None:
-    """It writes neither evidence nor attention. What it does write has to be right, but for the order of failures."""
+    """It writes no evidence, no attention, no narrator. What it does write has to be right, but for the order of failures."""
     script = _script()
     summary = summary_of(script.written)
-    written = summary.model_dump(exclude={"evidence", "attention"})
+    written = summary.model_dump(exclude={"evidence", "attention", "narrator"})
     first_line = summary.narrative.partition("\n")[0]
     right = RunSummary.model_validate({**written, "narrative": f"{first_line}\nSomething else failed first."})
     wrong = RunSummary.model_validate({**written, "narrative": "Run failed."})

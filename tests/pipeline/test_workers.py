@@ -221,8 +221,10 @@ def test_a_narrator_can_be_plugged_in(own_pipeline: Pipeline) -> None:
     for run_id in ("run", "fails"):
         own_pipeline.send(*_run(run_id).written)
 
-    assert "run ran, and is done" == own_pipeline.summary("run").narrative
-    assert own_pipeline.summary("fails").narrative.startswith("Run completed successfully.")
+    told, plain = own_pipeline.summary("run"), own_pipeline.summary("fails")
+    assert ("run ran, and is done", "tests.support.narrators:Haiku") == (told.narrative, told.narrator)
+    assert plain.narrative.startswith("Run completed successfully.")
+    assert "runweaver" == plain.narrator
 
     missing = own_pipeline.run("finalizer", RUNWEAVER_NARRATOR="tests.support.narrators:Sonnet")
     assert (2, 1) == (missing.returncode, len(missing.stderr.splitlines()))

@@ -92,7 +92,7 @@ def summarised(run: Run) -> RunSummary:
     """What the summary of this run says."""
     story = story_of(run)
     run.narrative = story.text
-    return RunSummary.from_run(run, evidence=story.evidence)
+    return RunSummary.from_run(run, evidence=story.evidence, narrator=story.narrator)
 
 
 def without_history(summary: RunSummary) -> RunSummary:

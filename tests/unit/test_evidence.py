@@ -157,10 +157,11 @@ class _Silent:
 
 
 def test_another_narrator_may_say_what_its_text_rests_on(script: Script) -> None:
-    """A text alone has no evidence; a story brings its own."""
+    """A text alone has no evidence; a story brings its own. Who told it is said."""
     run = fold_of(script.started("g"), script.ended())
 
-    assert Story("g, in short") == story_of(run, _Short())
+    assert Story("g, in short", narrator=f"{__name__}:_Short") == story_of(run, _Short())
+    assert Story("g, in short", narrator="mine:short") == story_of(run, _Short(), name="mine:short")
     assert ("Carefully.", ["Run completed successfully."]) == (
         story_of(run, _Careful()).text,
         [each.sentence for each in story_of(run, _Careful()).evidence],
@@ -177,7 +178,7 @@ def test_what_the_agent_told_has_no_evidence(script: Script) -> None:
     """Nobody knows what it rests on; the narrator is not asked."""
     run = fold_of(script.started(), script.ended(narrative="It went well."))
 
-    assert Story("It went well.") == story_of(run) == story_of(run, _Short())
+    assert Story("It went well.", narrator="agent") == story_of(run) == story_of(run, _Short())
 
 
 @carefully

@@ -63,6 +63,7 @@ def test_a_summary_condenses_the_run(script: Script) -> None:
         nodes=["first", "second", "third"],
         completeness=run.completeness,
         evidence=[Evidence.of_run("All told")],
+        narrator="agent",
         attention=[
             Attention(
                 flag=AttentionFlag.PENDING,
@@ -74,7 +75,9 @@ def test_a_summary_condenses_the_run(script: Script) -> None:
         ],
     )
 
-    assert expected == RunSummary.from_run(run, revision=3, evidence=[Evidence.of_run("All told")])
+    assert expected == RunSummary.from_run(
+        run, revision=3, evidence=[Evidence.of_run("All told")], narrator="agent"
+    )
 
 
 @pytest.mark.parametrize(
