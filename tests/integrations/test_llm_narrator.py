@@ -1,6 +1,7 @@
 """A language model that tells runs, and everything that can go wrong with one."""
 
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -505,7 +506,8 @@ def _send_failed(pipeline: Pipeline, run_id: str) -> None:
 
 def test_from_the_agent_to_the_reader(asking: Pipeline, model: ModelServer) -> None:
     """The summary says who told it, also where it was not the model; no log has the key, or what an agent wrote."""
-    asking.start("finalizer")
+    port = free_port()
+    asking.start("finalizer", RUNWEAVER_METRICS_PORT=str(port))
     _send_failed(asking, "told")
     told = asking.summary("told")
     model.behaviour = model_server.fails(401)
@@ -523,11 +525,16 @@ def test_from_the_agent_to_the_reader(asking: Pipeline, model: ModelServer) -> N
     assert "runweaver" == fallen_back.narrator
     assert ("agent", "I failed.") == ((own := asking.summary("own")).narrator, own.narrative)
     assert "told by    llm:small" in asking.run("show", "told").stdout
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        metrics = answer.read().decode()
+    for result in ("written", "unauthorized"):
+        assert f'runweaver_finalizer_narrations_total{{result="{result}"}} 1.0' in metrics
+    assert 'runweaver_finalizer_narration_tokens_total{kind="input"}' in metrics
     assert asking.log is not None
     log = asking.log.read_text()
     assert "the model told nothing of use, telling the run plainly" in log
     for secret in (_KEY, "seat of honour", "No seat was left"):
-        assert secret not in log
+        assert secret not in log + metrics
 
 
 def test_a_finalizer_ends_in_time_in_the_midst_of_a_request(asking: Pipeline, model: ModelServer) -> None:

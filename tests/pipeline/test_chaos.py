@@ -130,7 +130,7 @@ def test_the_verdict_notices_a_wrong_field(field: str) -> None:
 
 
 def test_the_verdict_bears_with_an_earlier_release() -> None:
-    """It writes no evidence, no attention, no narrator. What it does write has to be right, but for the order of failures."""
+    """It writes no evidence, attention or narrator. All else has to be right, but for the order of failures."""
     script = _script()
     summary = summary_of(script.written)
     written = summary.model_dump(exclude={"evidence", "attention", "narrator"})
