@@ -75,9 +75,7 @@ def test_a_summary_condenses_the_run(script: Script) -> None:
         ],
     )
 
-    assert expected == RunSummary.from_run(
-        run, revision=3, evidence=[Evidence.of_run("All told")], narrator="agent"
-    )
+    assert expected == RunSummary.from_run(run, revision=3, evidence=[Evidence.of_run("All told")], narrator="agent")
 
 
 @pytest.mark.parametrize(
