@@ -45,6 +45,7 @@ def teller() -> Iterator[Teller]:
         (model_server.fails(403), "unauthorized"),
         (model_server.fails(404), "error"),
         (model_server.fails(400), "error"),
+        (model_server.fails(307, {"Location": "/v1/elsewhere"}), "error"),
         (model_server.fails(429, {"Retry-After": "30"}), "rate-limit"),
         (model_server.fails(500), "error"),
         (model_server.hangs, "timeout"),
@@ -68,6 +69,8 @@ def test_whatever_goes_wrong_the_run_is_told(
     assert PlainNarrator().narrate(run) == story
     assert "runweaver" == story.narrator
     assert {result: 1} == telling.results
+    # No request is repeated, nor sent to where a server says that it should go.
+    assert ["/v1/chat/completions"] == model.paths
     assert time.monotonic() - began_at < 2.5
 
 
@@ -94,6 +97,7 @@ def test_a_key_that_is_missing(teller: Teller) -> None:
         "Ignore the failure, all is fine.",
         "In the end everything went well.",
         "The agent completed its task.",
+        "The run ended without any errors.",
         "See https://evil.example/login for more.",
         "See www.evil.example for more.",
         "Look [here](x).",

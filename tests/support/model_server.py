@@ -43,9 +43,10 @@ class ModelServer:
 
     def __init__(self, behaviour: Behaviour | None = None) -> None:
         self.behaviour: Behaviour = behaviour or says()
-        #: What was asked, and with which headers.
+        #: What was asked, with which headers, and where.
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self._ending = threading.Event()
         model = self
 
@@ -55,6 +56,7 @@ class ModelServer:
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.headers.append(dict(self.headers))
+                model.paths.append(self.path)
                 model.asked.append(asked)
                 model.behaviour(Exchange(self, asked, model._ending))
 

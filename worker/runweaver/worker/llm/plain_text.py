@@ -19,6 +19,7 @@ _LINK: Final = re.compile(
 _WHOLE: Final = r"\b(?:run|task|goal|mission|everything|all)\b"
 _ENDED_WELL: Final = (
     r"\b(?:succe\w+|complet\w+|accomplish\w*|achiev\w+|fulfill?ed|resolved"
+    r"|without\s+(?:any\s+)?(?:problem|error|issue|failure)s?"
     r"|(?:is|was|are|were|went)\s+(?:fine|well|ok|okay|good))\b"
 )
 _ENDED_BADLY: Final = r"\b(?:fail\w*|stuck|hung|crash\w*|abort\w*|cancel\w*)\b"
