@@ -15,6 +15,7 @@ from runweaver.shared.run import Run, RunStatus
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
 from runweaver.worker import DeadLetter
+from runweaver.worker.narrate import PLAIN
 
 #: From this width (characters) a table shows all its columns.
 _WIDE: Final = 110
@@ -92,7 +93,8 @@ def summary_panel(summary: RunSummary, *, trace_url: str | None = None) -> Panel
     if summary.trace_id is not None:
         facts.add_row("trace", plain(_trace_text(summary.trace_id, summary.span_id or "", trace_url)))
     facts.add_row("complete", completeness_text(summary))
-    if summary.narrator:
+    # What comes along need not be said.
+    if summary.narrator not in ("", PLAIN):
         facts.add_row("told by", plain(summary.narrator))
     for title, attention in zip(["attention", *[""] * len(summary.attention)], summary.attention, strict=False):
         facts.add_row(title, attention_text(attention))
