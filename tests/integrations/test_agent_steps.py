@@ -142,6 +142,25 @@ def test_handing_over_is_delegation(told: Callable[..., Run]) -> None:
     assert ("Hand over to refunds", DecisionType.DELEGATION) == (decision.intent, decision.decision_type)
 
 
+def test_what_turns_out_to_be_an_agent_was_delegation(told: Callable[..., Run]) -> None:
+    """Whether a tool is one shows only when it works; the decision keeps the rest of what was told of it."""
+
+    def take(steps: AgentSteps) -> None:
+        steps.model_answered("planner", Answer([ToolCall("c1", "search")], reasoning="It is cheap", offered=_TOOLS))
+        steps.tool_ended("planner", ToolResult("c1", "search", result=3, kind="delegate"))
+
+    (decision,) = told(take).decisions
+
+    assert ("c1", "Hand over to search", DecisionType.DELEGATION, "It is cheap", 2, True) == (
+        decision.id,
+        decision.intent,
+        decision.decision_type,
+        decision.reasoning,
+        len(decision.options),
+        decision.was_successful,
+    )
+
+
 def test_a_model_that_fails_is_a_failure(told: Callable[..., Run]) -> None:
     """Otherwise a run would end as failed, and nobody would know of what."""
     run = told(lambda steps: steps.model_failed("planner", "429 Too many requests"))

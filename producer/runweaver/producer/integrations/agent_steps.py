@@ -6,7 +6,7 @@ answer without a tool call is a decision, too. Tokens of a model's call go with 
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -86,6 +86,8 @@ class AgentSteps:
         self._lock = threading.Lock()
         # Calls whose results are still to come, by agent and the model's id: the ids of their decisions.
         self._open: dict[tuple[str, str], str] = {}
+        # How their decisions were told.
+        self._told: dict[str, tuple[ToolCall, Answer, datetime | None]] = {}
         self._known: set[str] = set()
         # What decisions cost whose results are still to come.
         self._tokens: dict[str, int] = {}
@@ -110,6 +112,7 @@ class AgentSteps:
             decision_id = self._opened(node_id, call.id)
             with self._lock:
                 self._tokens[decision_id] = answer.tokens if number == 0 else 0
+                self._told[decision_id] = call, answer, at
             self._decide(node_id, decision_id, call, answer, at)
             ids.append(decision_id)
         return ids
@@ -147,6 +150,10 @@ class AgentSteps:
             self._decide(node_id, decision_id, call, Answer(), began)
         with self._lock:
             tokens = self._tokens.pop(decision_id, 0) + self._unclaimed.pop(node_id, 0)
+            told = self._told.pop(decision_id, None)
+        if told is not None and result.kind == "delegate" != told[0].kind:
+            # Only what the tool did shows that it was an agent. Of what is told twice, the second counts.
+            self._decide(node_id, decision_id, replace(told[0], kind="delegate"), *told[1:])
         self.run.record_outcome(
             decision_id,
             success=result.error is None,
