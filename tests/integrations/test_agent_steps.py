@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,28 @@ def test_whatever_a_model_wrote_is_taken(told: Callable[..., Run], written: str)
     (decision,) = told(take).decisions
 
     assert ("agent", "Call unnamed", True) == (decision.node_id, decision.intent, decision.was_successful)
+
+
+@pytest.mark.parametrize("is_circular", [True, False])
+def test_what_cannot_be_sent_is_told_without_it(told: Callable[..., Run], is_circular: bool) -> None:  # noqa: FBT001
+    """A message has an end, and JSON no circles. The course of the run is told nevertheless."""
+    odd: dict[str, Any] = {"text": "" if is_circular else "x" * 2_000_000}
+    odd["self"] = odd if is_circular else None
+    long = "because " * 200_000
+
+    def take(steps: AgentSteps) -> None:
+        steps.model_answered("a", Answer([ToolCall("1", "search", odd)], reasoning=long))
+        steps.tool_ended("a", ToolResult("1", "search", result=odd))
+        steps.model_answered("a", Answer([ToolCall("2", "book", odd)], reasoning="Cheap"))
+        steps.tool_ended("a", ToolResult("2", "book", result=odd, error=long))
+        steps.model_answered("a", Answer(text=long, reasoning=long))
+
+    run = told(take)
+
+    assert [("Call search", True), ("Call book", False), ("Answer", True)] == [
+        (decision.intent, decision.was_successful) for decision in run.decisions
+    ]
+    assert 120 == len(run.decisions[0].reasoning)
 
 
 def test_a_hundred_tools_are_not_told_with_each_call(told: Callable[..., Run]) -> None:

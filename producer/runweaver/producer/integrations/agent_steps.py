@@ -5,9 +5,10 @@ answer without a tool call is a decision, too. Tokens of a model's call go with 
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 
 from pydantic_core import from_json, to_json
@@ -15,6 +16,7 @@ from pydantic_core import from_json, to_json
 from runweaver.producer.active_run import ActiveRun
 from runweaver.producer.message_kind import safe_repr
 from runweaver.shared.decision import DecisionType
+from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.fields import as_identifier as as_identifier  # noqa: PLC0414 - integrations find it here
 
 #: What options and summaries tell of a text. The whole of it is in the parameters and the result.
@@ -154,16 +156,19 @@ class AgentSteps:
         if told is not None and result.kind == "delegate" != told[0].kind:
             # Only what the tool did shows that it was an agent. Of what is told twice, the second counts.
             self._decide(node_id, decision_id, replace(told[0], kind="delegate"), *told[1:])
-        self.run.record_outcome(
+        record = partial(
+            self.run.record_outcome,
             decision_id,
             success=result.error is None,
-            result=result.result,
-            error=result.error,
             summary=shortened(_as_text(result.result)) if result.error is None else "",
             tokens_used=max(0, tokens),
             latency_ms=max(0.0, result.latency / timedelta(milliseconds=1)),
             at=at,
         )
+        try:
+            record(result=result.result, error=result.error)
+        except InvalidArgumentError:  # it refers to itself, or is too large
+            record(result=shortened(_as_text(result.result)), error=shortened(result.error or ""))
         return decision_id
 
     def _said(self, node_id: str, answer: Answer, at: datetime | None) -> list[str]:
@@ -174,15 +179,15 @@ class AgentSteps:
             "action_params": {"text": answer.text},
         }
         others = [_option(tool) for tool in answer.offered[: MOST_OPTIONS - 1] if tool.name != ANSWER]
-        decision_id = self.run.decide(
+        decide = partial(
+            self.run.decide,
             "Answer",
-            [option, *others],
-            ANSWER,
-            answer.reasoning,
+            chosen=ANSWER,
             node_id=node_id or "agent",
             decision_type=DecisionType.TERMINATION,
             at=at,
         )
+        decision_id = _shed_if_needed(decide, option, others, answer.reasoning)
         self.run.record_outcome(
             decision_id,
             success=True,
@@ -205,16 +210,16 @@ class AgentSteps:
         }
         others = [_option(tool) for tool in answer.offered if tool.name and tool.name != name][: MOST_OPTIONS - 1]
         is_delegation = call.kind == "delegate"
-        self.run.decide(
+        decide = partial(
+            self.run.decide,
             f"Hand over to {name}" if is_delegation else f"Call {name}",
-            [chosen, *others],
-            name,
-            answer.reasoning or answer.text,
+            chosen=name,
             node_id=node_id or "agent",
             decision_type=DecisionType.DELEGATION if is_delegation else DecisionType.TOOL_SELECTION,
             decision_id=decision_id,
             at=at,
         )
+        _shed_if_needed(decide, chosen, others, answer.reasoning or answer.text)
 
     def _opened(self, node_id: str, call_id: str) -> str:
         """An id for the decision to make this call: the call's own, where no other has it."""
@@ -233,6 +238,16 @@ def shortened(text: str) -> str:
     """The beginning of a text, in one line."""
     line = " ".join(text[: 10 * SHORT].split())
     return line if len(line) <= SHORT else f"{line[: SHORT - 1]}…"
+
+
+def _shed_if_needed(
+    decide: Callable[..., str], chosen: Mapping[str, Any], others: Sequence[Mapping[str, Any]], reasoning: str
+) -> str:
+    """Tell a decision; if it cannot be told so, without parameters, and with the beginning of the reasoning."""
+    try:
+        return decide(options=[chosen, *others], reasoning=reasoning)
+    except InvalidArgumentError:  # they refer to themselves, or are too large
+        return decide(options=[{**chosen, "action_params": {}}, *others], reasoning=shortened(reasoning))
 
 
 def _option(tool: Tool) -> dict[str, Any]:
