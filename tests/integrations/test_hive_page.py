@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runweaver.producer.integrations import recorded_run
+from runweaver.producer.integrations.hive import recorded_run
 from runweaver.query import hive
 from runweaver.shared import RunStatus
 from tests.support.pages import ROOT, blocks

@@ -182,7 +182,7 @@ def test_calls_without_a_run_are_warned_of(runtime: Runtime, caplog: pytest.LogC
     assert ["end_run", "decide", "decide", "record_outcome", "report_problem", "decide"] == [
         record.getMessage().split()[0] for record in warned
     ]
-    assert {"runweaver.producer.integrations.hive"} == {record.name for record in warned}
+    assert {"runweaver.producer.integrations.hive.runtime"} == {record.name for record in warned}
     assert all("no run in progress" in record.getMessage() for record in warned)
 
 

@@ -720,7 +720,7 @@ def test_a_failure_of_ours_does_not_reach_the_agent(
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr("runweaver.producer.integrations.opentelemetry.kind_of", broken)
+    monkeypatch.setattr("runweaver.producer.integrations.opentelemetry.processor.kind_of", broken)
     for _ in range(100):
         with tracing.agent():
             pass
@@ -735,7 +735,7 @@ def test_a_run_ends_whatever_cannot_be_told(tracing: Tracing, monkeypatch: pytes
     def broken(*_: Any) -> None:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr("runweaver.producer.integrations.otel_run.input_of", broken)
+    monkeypatch.setattr("runweaver.producer.integrations.opentelemetry.traced_run.input_of", broken)
     with tracing.agent() as root:
         tracing.chat(_text("Hello"))
 
@@ -852,6 +852,6 @@ def test_the_missing_extra_is_named() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert (
-        "runweaver.shared.errors.MissingExtraError: OpenTelemetry's SDK needs the extra: pip install 'runweaver[otel]'"
-        == done.stderr.splitlines()[-1]
+        "runweaver.shared.errors.MissingExtraError: opentelemetry-sdk is not installed: reporting what it traces needs "
+        "pip install 'runweaver[otel]'" == done.stderr.splitlines()[-1]
     )

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from runweaver.producer import Producer
 from runweaver.producer.integrations.opentelemetry import RunweaverSpanProcessor
-from runweaver.producer.integrations.otel_attributes import EVALUATION_EVENT, EVENTS, NAMES
+from runweaver.producer.integrations.opentelemetry.attributes import EVALUATION_EVENT, EVENTS, NAMES
 from tests.support.processes import Pipeline
 from tests.unit.strategies import json_values
 

@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from runweaver.producer.integrations import recorded_run
-from runweaver.producer.integrations.recorded_run import RecordedRun
+from runweaver.producer.integrations.hive import recorded_run
+from runweaver.producer.integrations.hive.recorded_run import RecordedRun
 from runweaver.producer.message_kind import DECISION, EDGE, EVALUATION, HEARTBEAT, OUTCOME, PROBLEM, MessageKind
 from runweaver.shared import Run, fold
 from runweaver.shared.messages import BaseMessage, RunStartedMessage

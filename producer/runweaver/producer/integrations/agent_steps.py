@@ -5,6 +5,7 @@ answer without a tool call is a decision, too. Tokens of a model's call go with 
 """
 
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -90,7 +91,8 @@ class AgentSteps:
         self._open: dict[tuple[str, str], str] = {}
         # How their decisions were told.
         self._told: dict[str, tuple[ToolCall, Answer, datetime | None]] = {}
-        self._known: set[str] = set()
+        with _ids_lock:
+            self._ids = _ids.setdefault(run, _Ids())
         # What decisions cost whose results are still to come.
         self._tokens: dict[str, int] = {}
         # What agents used for answers that nobody told.
@@ -223,15 +225,33 @@ class AgentSteps:
 
     def _opened(self, node_id: str, call_id: str) -> str:
         """An id for the decision to make this call: the call's own, where no other has it."""
+        decision_id = self._ids.new(call_id)
         with self._lock:
-            decision_id = call_id or f"call-{len(self._known) + 1}"
+            self._open[node_id, call_id] = decision_id
+        return decision_id
+
+
+class _Ids:
+    """The ids of a run's decisions. Of several agents that work for it, two may call under one id."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+
+    def new(self, call_id: str) -> str:
+        """The call's own id, or one that begins like it where that is taken."""
+        with self._lock:
+            wanted = decision_id = call_id or f"call-{len(self._known) + 1}"
             number = 2
             while decision_id in self._known:
-                decision_id = f"{call_id or 'call'}#{number}"
+                decision_id = f"{wanted}#{number}"
                 number += 1
             self._known.add(decision_id)
-            self._open[node_id, call_id] = decision_id
             return decision_id
+
+
+_ids: weakref.WeakKeyDictionary[ActiveRun, _Ids] = weakref.WeakKeyDictionary()
+_ids_lock = threading.Lock()
 
 
 def shortened(text: str) -> str:

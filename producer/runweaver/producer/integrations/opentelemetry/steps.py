@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from runweaver.producer.integrations.agent_steps import AgentSteps, Answer, Tool, ToolCall, ToolResult, as_identifier
-from runweaver.producer.integrations.otel_attributes import (
+from runweaver.producer.integrations.opentelemetry.attributes import (
     duration,
     failure_of,
     find,
@@ -17,7 +17,7 @@ from runweaver.producer.integrations.otel_attributes import (
     text,
     tokens_of,
 )
-from runweaver.producer.integrations.otel_messages import (
+from runweaver.producer.integrations.opentelemetry.messages import (
     Said,
     output_of,
     said_by_model,
@@ -25,7 +25,7 @@ from runweaver.producer.integrations.otel_messages import (
     tools_in,
     validation_error,
 )
-from runweaver.producer.integrations.otel_spans import OpenSpan, Scope, name_of, span_id
+from runweaver.producer.integrations.opentelemetry.spans import OpenSpan, Scope, name_of, span_id
 
 
 class TracedSteps:

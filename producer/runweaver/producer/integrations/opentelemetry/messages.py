@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from runweaver.producer.integrations.agent_steps import Tool, ToolCall
-from runweaver.producer.integrations.otel_attributes import EVENTS, find, indexed, number, parsed
+from runweaver.producer.integrations.opentelemetry.attributes import EVENTS, find, indexed, number, parsed
 
 _REASONING: Final = ("reasoning", "thinking")
 _CALLS: Final = ("tool_call", "function_call", "tool_use")

@@ -23,8 +23,8 @@ from runweaver.producer.active_run import ActiveRun, EndStatus
 from runweaver.producer.failures import described
 from runweaver.producer.integrations.agent_steps import AgentSteps, Answer, ToolCall, ToolResult
 from runweaver.producer.integrations.any_data import end_run
-from runweaver.producer.integrations.openai_agents_answers import offered_by, read_said, tokens_of, told
-from runweaver.producer.integrations.openai_agents_work import AgentAtWork, Place, UnseenAnswer
+from runweaver.producer.integrations.openai_agents.answers import offered_by, read_said, tokens_of, told
+from runweaver.producer.integrations.openai_agents.work import AgentAtWork, Place, UnseenAnswer
 
 #: Of a trace with more spans open at once, the latest are told without the agent that they belong to.
 _MOST_OPEN_SPANS: Final = 10_000
@@ -38,10 +38,18 @@ _NOBODY: Final = "agent"
 class TracedRun:
     """Tells a run of what its trace's spans say. For any thread."""
 
-    def __init__(self, run: ActiveRun, *, is_joined: bool = False) -> None:
+    def __init__(self, run: ActiveRun, *, is_joined: bool = False, is_guest: bool = False) -> None:
+        """Nothing is told yet.
+
+        Args:
+            run: what is told.
+            is_joined: whether nobody will say that the trace has ended: its outermost span is all that there is.
+            is_guest: whether the run is that of the agent's caller, who ends it.
+        """
         self.run = run
-        #: Whether nobody will say that the trace has ended: its outermost span is all that there is.
+        #: The same, by now: what somebody has to approve makes it so.
         self.is_part = is_joined
+        self._is_guest = is_guest
         self._steps = AgentSteps(run)
         self._lock = threading.RLock()
         self._open: dict[str, Place] = {}
@@ -91,15 +99,22 @@ class TracedRun:
         with self._lock:
             if error is None and self._failure is None and self._waiting is not None:
                 self.is_part = True
-                self.run.leave()
+                self.let_go()
                 return False
             if error is not None and self._failure is None:
                 self._failure, self._is_failure_told = described(error), False
             if self._failure is not None and not self._is_failure_told:
-                self.run.report_problem("critical", self._failure)
+                self.run.report_problem("warning" if self._is_guest else "critical", self._failure)
+            if self._is_guest:
+                return True
             output = {} if self._failure is not None or self._output is None else {"output": self._output}
             end_run(self.run, _status(error, self._failure), output)
             return True
+
+    def let_go(self) -> None:
+        """Nothing more is told for now."""
+        if not self._is_guest:
+            self.run.leave()
 
     def _agent_started(self, span: Span[Any], data: AgentSpanData, place: Place) -> AgentAtWork:
         agent = AgentAtWork(data.name or _NOBODY, data, place.is_in_tool)

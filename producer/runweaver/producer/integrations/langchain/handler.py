@@ -1,11 +1,4 @@
-"""Agents of LangChain and LangGraph report in: each call from outside is a run.
-
-    from runweaver.producer.integrations.langchain import RunweaverCallbackHandler
-
-    graph.invoke(inputs, {"callbacks": [RunweaverCallbackHandler()]})
-
-See docs/integrations/langchain.md.
-"""
+"""What LangChain calls when a step begins, ends or fails."""
 
 import threading
 from collections import OrderedDict
@@ -13,25 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from langchain_core.agents import AgentAction
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.outputs import LLMResult
+
+from runweaver.producer.active_run import ActiveRun
+from runweaver.producer.current import current_run
 from runweaver.producer.integrations.agent_steps import as_identifier
 from runweaver.producer.integrations.any_data import start_run
+from runweaver.producer.integrations.langchain.chain import Step, TracedChain
+from runweaver.producer.integrations.langchain.messages import arguments_of, offered_by
 from runweaver.producer.integrations.quietly import quietly
 from runweaver.producer.producer import Producer
-from runweaver.shared.errors import MissingExtraError
-
-try:
-    from langchain_core.agents import AgentAction
-    from langchain_core.callbacks import BaseCallbackHandler
-    from langchain_core.outputs import LLMResult
-except ModuleNotFoundError as error:
-    if error.name != "langchain_core":
-        raise
-    raise MissingExtraError(
-        "langchain-core is not installed: reporting its agents needs pip install 'runweaver[langchain]'"
-    ) from None
-
-from runweaver.producer.integrations.langchain_messages import arguments_of, offered_by
-from runweaver.producer.integrations.langchain_run import Step, TracedChain
 
 #: Steps of runs that were let go, of which nothing more is told.
 _MOST_LET_GO: Final = 10_000
@@ -41,6 +27,8 @@ _OF_FRAMEWORKS: Final = ("langgraph_", "ls_", "lc_", "checkpoint_", "__")
 
 class RunweaverCallbackHandler(BaseCallbackHandler):
     """Reports each outermost call as a run, named by LangChain's id of it. For any thread; sync and async.
+
+    Where the caller works for a run already (`runweaver.producer.current_run`), it is a part of that one.
 
     It raises nothing, and never waits: so it is called in the agent's own thread, where the order of calls is kept.
     """
@@ -173,20 +161,26 @@ class RunweaverCallbackHandler(BaseCallbackHandler):
         run.started(step_id, parent_id, step, details.get("metadata") or {}, inputs)
 
     def _began(self, run_id: UUID, step: Step, details: Mapping[str, Any], inputs: Any) -> TracedChain:
+        current = current_run()
+        if current is not None:
+            traced = TracedChain(current, step.name, is_guest=True)
+        else:
+            traced = TracedChain(self._begun(run_id, step, details, inputs), step.name)
+        with self._lock:
+            self._runs[run_id] = traced
+            evicted = self._evicted()
+        if evicted is not None:
+            evicted.let_go()
+        return traced
+
+    def _begun(self, run_id: UUID, step: Step, details: Mapping[str, Any], inputs: Any) -> ActiveRun:
         metadata = details.get("metadata") or {}
         own = {name: value for name, value in metadata.items() if not name.startswith(_OF_FRAMEWORKS)}
         thread = metadata.get("thread_id")
         tags = [*map(str, details.get("tags") or ()), *([f"thread:{thread}"] if thread else [])]
         goal_id = self._goal_id or as_identifier(step.name, "chain")
         given = {"input": inputs, **({"metadata": own} if own else {})}
-        run = start_run(self._producer, goal_id, step.name, run_id=str(run_id), tags=tags, input_data=given)
-        traced = TracedChain(run, step.name)
-        with self._lock:
-            self._runs[run_id] = traced
-            evicted = self._evicted()
-        if evicted is not None:
-            evicted.run.leave()
-        return traced
+        return start_run(self._producer, goal_id, step.name, run_id=str(run_id), tags=tags, input_data=given)
 
     def _evicted(self) -> TracedChain | None:
         if len(self._runs) <= self._max_open_runs:

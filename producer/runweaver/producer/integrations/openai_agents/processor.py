@@ -1,40 +1,28 @@
-"""Agents of the OpenAI Agents SDK report in: each trace is a run.
-
-    from agents import add_trace_processor
-    from runweaver.producer.integrations.openai_agents import RunweaverTracingProcessor
-
-    add_trace_processor(RunweaverTracingProcessor())
-
-See docs/integrations/openai-agents.md.
-"""
+"""What the SDK calls when a trace or a span starts or ends."""
 
 import sys
 import threading
 from collections import OrderedDict
 from typing import Any, Final
 
+from agents.tracing import Span, Trace, TracingProcessor
+
+from runweaver.producer.active_run import ActiveRun
+from runweaver.producer.current import current_run
 from runweaver.producer.integrations.agent_steps import as_identifier
 from runweaver.producer.integrations.any_data import start_run
+from runweaver.producer.integrations.openai_agents.trace import TracedRun
 from runweaver.producer.integrations.quietly import quietly
 from runweaver.producer.producer import Producer
-from runweaver.shared.errors import MissingExtraError
-
-try:
-    from agents.tracing import Span, Trace, TracingProcessor
-except ModuleNotFoundError as error:
-    if error.name != "agents":
-        raise
-    raise MissingExtraError(
-        "openai-agents is not installed: reporting its agents needs pip install 'runweaver[openai-agents]'"
-    ) from None
-
-from runweaver.producer.integrations.openai_agents_trace import TracedRun
 
 _FLUSH_S: Final = 5.0
 
 
 class RunweaverTracingProcessor(TracingProcessor):
-    """Reports each trace as a run, named by the trace's id. For any thread; raises nothing, and never waits."""
+    """Reports each trace as a run, named by the trace's id. For any thread; raises nothing, and never waits.
+
+    Where the agents' caller works for a run already (`runweaver.producer.current_run`), they are a part of that one.
+    """
 
     def __init__(self, producer: Producer | None = None, *, max_open_runs: int = 1000) -> None:
         """Nothing is connected before there is something to send.
@@ -62,9 +50,16 @@ class RunweaverTracingProcessor(TracingProcessor):
         if waiting is not None:
             waiting.is_part = False
             return
+        current = current_run()
+        if current is not None:
+            self._hold(trace.trace_id, TracedRun(current, is_guest=True))
+            return
+        self._hold(trace.trace_id, TracedRun(self._begun(trace)))
+
+    def _begun(self, trace: Trace) -> ActiveRun:
         name, group = trace.name or "", getattr(trace, "group_id", None)
         metadata = getattr(trace, "metadata", None)
-        run = start_run(
+        return start_run(
             self._producer,
             as_identifier(name, "workflow"),
             name,
@@ -72,7 +67,6 @@ class RunweaverTracingProcessor(TracingProcessor):
             input_data={**({"group_id": group} if group else {}), **({"metadata": metadata} if metadata else {})},
             tags=[f"group:{group}"] if group else [],
         )
-        self._hold(trace.trace_id, TracedRun(run))
 
     @quietly
     def on_trace_end(self, trace: Trace) -> None:
@@ -131,7 +125,7 @@ class RunweaverTracingProcessor(TracingProcessor):
                 oldest, evicted = self._runs.popitem(last=False)
                 self._handled.pop(oldest, None)
         if evicted is not None:
-            evicted.run.leave()
+            evicted.let_go()
         return held
 
     def _forget(self, trace_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 from runweaver.producer.active_run import EndStatus
 from runweaver.producer.integrations.agent_steps import shortened
-from runweaver.producer.integrations.recorded_run import RecordedRun
+from runweaver.producer.integrations.hive.recorded_run import RecordedRun
 from runweaver.producer.message_kind import safe_repr
 from runweaver.producer.producer import Producer
 from runweaver.shared.fields import as_identifier, utc_now

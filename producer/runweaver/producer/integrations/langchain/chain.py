@@ -17,7 +17,7 @@ from runweaver.producer.active_run import ActiveRun
 from runweaver.producer.failures import described, origin
 from runweaver.producer.integrations.agent_steps import AgentSteps, Answer, Tool, ToolCall, ToolResult
 from runweaver.producer.integrations.any_data import end_run
-from runweaver.producer.integrations.langchain_graph import (
+from runweaver.producer.integrations.langchain.graph import (
     END,
     START,
     GraphSteps,
@@ -27,7 +27,7 @@ from runweaver.producer.integrations.langchain_graph import (
     namespace_of,
     node_of,
 )
-from runweaver.producer.integrations.langchain_messages import read_output, read_said, results_in, unnumbered
+from runweaver.producer.integrations.langchain.messages import read_output, read_said, results_in, unnumbered
 from runweaver.shared.fields import utc_now
 
 Kind = Literal["chain", "model", "tool", "retriever"]
@@ -79,8 +79,16 @@ class _Expected(NamedTuple):
 class TracedChain:
     """Tells a run of its steps. For any thread."""
 
-    def __init__(self, run: ActiveRun, name: str) -> None:
+    def __init__(self, run: ActiveRun, name: str, *, is_guest: bool = False) -> None:
+        """Nothing is told yet.
+
+        Args:
+            run: what is told.
+            name: what LangChain calls all of it.
+            is_guest: whether the run is that of the caller, who ends it.
+        """
         self.run = run
+        self._is_guest = is_guest
         self._name = name
         self._steps = AgentSteps(run)
         self._lock = threading.RLock()
@@ -204,15 +212,25 @@ class TracedChain:
             if status == "failed" and error is not None:
                 failure = self._failure or _Failure(error, described(error))
                 self.run.report_problem(
-                    "critical", failure.text, root_cause=origin(error), decision_id=failure.decision_id
+                    "warning" if self._is_guest else "critical",
+                    failure.text,
+                    root_cause=origin(error),
+                    decision_id=failure.decision_id,
                 )
             else:
                 self._got_over()
             self._settle_calls(None if status == "completed" else "Not carried out")
+            if self._is_guest:
+                return
             told = {"output": output} if output is not None and error is None else {}
             if self._interrupts:
                 told["interrupts"] = list(self._interrupts.values())
             end_run(self.run, status, told)
+
+    def let_go(self) -> None:
+        """Nothing more is told."""
+        if not self._is_guest:
+            self.run.leave()
 
     def _ended(self, step_id: UUID) -> Step:
         """A step that does not go on any more. Of one that nobody began, there is nothing to tell but its end."""

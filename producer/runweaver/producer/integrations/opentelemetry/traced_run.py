@@ -7,11 +7,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from runweaver.producer.active_run import ActiveRun
 from runweaver.producer.integrations.agent_steps import AgentSteps, as_identifier
-from runweaver.producer.integrations.otel_attributes import failure_of, moment, text
-from runweaver.producer.integrations.otel_evaluation import evaluate
-from runweaver.producer.integrations.otel_messages import input_of, output_of
-from runweaver.producer.integrations.otel_spans import SCOPES, OpenSpan, evaluations_in, name_of, span_id
-from runweaver.producer.integrations.otel_steps import TracedSteps
+from runweaver.producer.integrations.opentelemetry.attributes import failure_of, moment, text
+from runweaver.producer.integrations.opentelemetry.evaluation import evaluate
+from runweaver.producer.integrations.opentelemetry.messages import input_of, output_of
+from runweaver.producer.integrations.opentelemetry.spans import SCOPES, OpenSpan, evaluations_in, name_of, span_id
+from runweaver.producer.integrations.opentelemetry.steps import TracedSteps
 from runweaver.producer.producer import Producer
 from runweaver.producer.trace_context import trace_fields
 from runweaver.shared.run import SAMPLED_OUT_TAG, Severity
@@ -56,7 +56,7 @@ class TracedRun:
         self.keys: set[tuple[int, int]] = set()
         self._started = started
         self._leaves = leaves
-        self._steps = TracedSteps(_steps_of(run), self._evaluate)
+        self._steps = TracedSteps(AgentSteps(run), self._evaluate)
         self._edges: set[tuple[str, str]] = set()
 
     def began(self, place: OpenSpan) -> None:
@@ -176,12 +176,6 @@ class TracedRun:
         if source != target and (source, target) not in self._edges:
             self._edges.add((source, target))
             self.run.traverse(source, target, at=at)
-
-
-def _steps_of(run: ActiveRun) -> AgentSteps:
-    """What is known of the run's steps stays with it: of several agents in it, two may call under one id."""
-    steps: AgentSteps = vars(run).setdefault("_agent_steps", AgentSteps(run))
-    return steps
 
 
 def _run_id(span: ReadableSpan) -> str:

@@ -1,9 +1,4 @@
-"""Runs of agents that OpenTelemetry traces by its GenAI conventions: a span processor for the SDK.
-
-    provider.add_span_processor(RunweaverSpanProcessor())
-
-See docs/integrations/opentelemetry.md for what each span becomes.
-"""
+"""What the SDK calls when a span starts or ends."""
 
 import os
 import threading
@@ -11,23 +6,19 @@ import time
 import weakref
 from typing import Any, Final
 
-from runweaver.shared.errors import InvalidArgumentError, MissingExtraError
-
-try:
-    from opentelemetry import baggage, trace
-    from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-    from opentelemetry.trace import SpanContext
-except ModuleNotFoundError:
-    raise MissingExtraError("OpenTelemetry's SDK needs the extra: pip install 'runweaver[otel]'") from None
+from opentelemetry import baggage, trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanContext
 
 from runweaver.producer.active_run import ActiveRun
 from runweaver.producer.carrier import HEADER
 from runweaver.producer.current import current_run
-from runweaver.producer.integrations.otel_attributes import kind_of
-from runweaver.producer.integrations.otel_run import TracedRun, begin_run
-from runweaver.producer.integrations.otel_spans import SCOPES, OpenSpan
+from runweaver.producer.integrations.opentelemetry.attributes import kind_of
+from runweaver.producer.integrations.opentelemetry.spans import SCOPES, OpenSpan
+from runweaver.producer.integrations.opentelemetry.traced_run import TracedRun, begin_run
 from runweaver.producer.producer import Producer
+from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.log import get_logger
 
 _log = get_logger(__name__)

@@ -1,9 +1,4 @@
-"""A drop-in for the class that agents of aden hive record with.
-
-    from runweaver.producer.integrations.hive import Runtime  # was: from framework import Runtime
-
-What it takes, what it returns and what it lets pass is as there. What it records goes to Redis instead of into files.
-"""
+"""What an agent of hive calls, as it is called there."""
 
 import inspect
 import os
@@ -16,7 +11,7 @@ from typing import Any, Final
 
 from runweaver.producer.failures import described
 from runweaver.producer.integrations.agent_steps import shortened
-from runweaver.producer.integrations.hive_run import HiveRun, is_true
+from runweaver.producer.integrations.hive.hive_run import HiveRun, is_true
 from runweaver.producer.message_kind import safe_repr
 from runweaver.producer.producer import Producer
 from runweaver.shared.decision import DecisionType

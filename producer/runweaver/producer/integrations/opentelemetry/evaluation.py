@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from runweaver.producer.active_run import ActiveRun
-from runweaver.producer.integrations.otel_attributes import Attributes, number, text
+from runweaver.producer.integrations.opentelemetry.attributes import Attributes, number, text
 
 #: Labels that leave no doubt. Others, such as `relevant`, are told as they are.
 _BAD: Final = frozenset({"fail", "failed", "no", "false", "bad", "incorrect", "unsafe"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from runweaver.producer.integrations.agent_steps import Answer
-from runweaver.producer.integrations.otel_attributes import (
+from runweaver.producer.integrations.opentelemetry.attributes import (
     EVALUATION_EVENT,
     Attributes,
     Kind,
@@ -18,7 +18,7 @@ from runweaver.producer.integrations.otel_attributes import (
 )
 
 if TYPE_CHECKING:
-    from runweaver.producer.integrations.otel_run import TracedRun
+    from runweaver.producer.integrations.opentelemetry.traced_run import TracedRun
 
 #: Kinds of spans that agents' steps happen in.
 SCOPES: Final[frozenset[Kind]] = frozenset({"agent", "workflow"})
