@@ -5,8 +5,6 @@ from typing import Final
 
 from benchmarks import (
     finalizing,
-    hooks_hive,
-    hooks_plain_python,
     huge_run,
     idle,
     ingest,
@@ -18,13 +16,17 @@ from benchmarks import (
     reading,
 )
 from benchmarks.figures import Row
+from benchmarks.hooks import hive, langchain, openai_agents, opentelemetry, plain_python
 
 _MODULES: Final = (
     ingest,
     peers,
     producer_span,
-    hooks_hive,
-    hooks_plain_python,
+    plain_python,
+    opentelemetry,
+    openai_agents,
+    langchain,
+    hive,
     latency,
     finalizing,
     huge_run,

@@ -9,64 +9,53 @@ they have.
 
 import asyncio
 import json
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from benchmarks.figures import Kind, Pair, Rounds, Row
-from benchmarks.machine import version
-from benchmarks.processes import ROOT, fresh_site
-from benchmarks.quantiles import quantile
+from benchmarks.child import in_turn, measured_in_child, median
+from benchmarks.figures import Kind, Row
 from runweaver.producer import Producer
 
 _PACKAGES: Final = ("opentelemetry-sdk", "pydantic-ai-slim")
 _BLOCKS: Final = 20
 #: So many that no queue is full before the pause.
-_AGENTS_A_BLOCK: Final = 50
+_CALLS_A_BLOCK: Final = 50
 _SPANS_AN_AGENT: Final = 4
-_OTHERS_A_BLOCK: Final = 500
-_PAUSE_S: Final = 0.1
 _FLUSH_S: Final = 30.0
 
 _FIGURES: Final = ("span, simple", "span, batch", "span outside of agents", "pydantic-ai run")
 
-_Blocks = tuple[Callable[[], float], Callable[[], float]]
-
-
-def _measure(scale: float) -> Rounds:
-    command = [sys.executable, "-m", "benchmarks.hooks_opentelemetry", str(max(1, int(_BLOCKS * scale)))]
-    while True:
-        missing = next((package for package in _PACKAGES if not version(package)), None)
-        if missing is not None:
-            yield dict.fromkeys(_FIGURES, f"{missing} is not installed")
-            continue
-        with fresh_site() as site:
-            environment = site.processes.environment
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-        yield {name: Pair(*pair) for name, pair in json.loads(done.stdout).items()}
-
 
 def main() -> None:
     """Measure all, and print the medians in microseconds."""
-    blocks = int(sys.argv[1])
     producer = Producer(name="bench")
     providers = _Providers(producer)
-    ours = _agents(providers.ours)
-    found = {
-        "span, simple": _medians((ours, _agents(providers.simple)), providers.pause, blocks),
-        "span, batch": _medians((ours, _agents(providers.batch)), providers.pause, blocks),
-        "span outside of agents": _medians(
-            (_outside(providers.ours), _outside(providers.batch)), providers.pause, blocks
-        ),
-        "pydantic-ai run": _medians(
-            (_pydantic_ai(providers.both), _pydantic_ai(providers.batch)), providers.pause, blocks
-        ),
-    }
+    took_us = in_turn(
+        {
+            "ours": _agent(providers.ours),
+            "simple": _agent(providers.simple),
+            "batch": _agent(providers.batch),
+            "outside, ours": _outside(providers.ours),
+            "outside, batch": _outside(providers.batch),
+            "pydantic-ai, both": _pydantic_ai(providers.both),
+            "pydantic-ai, batch": _pydantic_ai(providers.batch),
+        },
+        providers.send_all,
+        blocks=int(sys.argv[1]),
+        calls_a_block=_CALLS_A_BLOCK,
+    )
     assert producer.dropped == 0
     producer.close()
-    print(json.dumps(found))
+    took = {name: median(its) for name, its in took_us.items()}
+    span = {name: took[name] / _SPANS_AN_AGENT for name in ("ours", "simple", "batch")}
+    pairs = (
+        (span["ours"], span["simple"]),
+        (span["ours"], span["batch"]),
+        (took["outside, ours"], took["outside, batch"]),
+        (took["pydantic-ai, both"], took["pydantic-ai, batch"]),
+    )
+    print(json.dumps(dict(zip(_FIGURES, pairs, strict=True))))
 
 
 class _Providers:
@@ -100,36 +89,14 @@ class _Providers:
         self.batch = provider(BatchSpanProcessor(forgets()))
         self.both = provider(BatchSpanProcessor(forgets()), RunweaverSpanProcessor(producer))
 
-    def pause(self) -> None:
-        """Send everything, and wait until nobody works any more."""
+    def send_all(self) -> None:
+        """Send everything that was told."""
         self._producer.flush(_FLUSH_S)
         for provider in (self.batch, self.both):
             provider.force_flush()
-        time.sleep(_PAUSE_S)
 
 
-def _medians(blocks: _Blocks, pause: Callable[[], None], rounds: int) -> tuple[float, float]:
-    """How long one of each block takes, in microseconds, both in turn."""
-    took_us: tuple[list[float], list[float]] = ([], [])
-    for block in blocks:
-        block()  # what is done once is not what is measured
-    pause()
-    for _ in range(rounds):
-        for block, took in zip(blocks, took_us, strict=True):
-            took.append(block())
-            pause()
-    ours_us, compared_us = (quantile(took, 0.5) for took in took_us)
-    return ours_us, compared_us
-
-
-def _timed(call: Callable[[], None], times: int) -> float:
-    began_ns = time.perf_counter_ns()
-    for _ in range(times):
-        call()
-    return (time.perf_counter_ns() - began_ns) / times / 1000
-
-
-def _agents(provider: Any) -> Callable[[], float]:
+def _agent(provider: Any) -> Callable[[], None]:
     tracer = provider.get_tracer("bench")
     agent, asks, tool, answers = _attributes()
 
@@ -139,7 +106,7 @@ def _agents(provider: Any) -> Callable[[], float]:
                 with tracer.start_as_current_span(name, attributes=attributes):
                     pass
 
-    return lambda: _timed(run, _AGENTS_A_BLOCK) / _SPANS_AN_AGENT
+    return run
 
 
 def _attributes() -> tuple[Mapping[str, Any], ...]:
@@ -168,16 +135,16 @@ def _attributes() -> tuple[Mapping[str, Any], ...]:
     )
 
 
-def _outside(provider: Any) -> Callable[[], float]:
+def _outside(provider: Any) -> Callable[[], None]:
     tracer = provider.get_tracer("bench")
 
     def span() -> None:
         tracer.start_span("SELECT", attributes={"db.system.name": "postgresql", "db.query.text": "SELECT 1"}).end()
 
-    return lambda: _timed(span, _OTHERS_A_BLOCK)
+    return span
 
 
-def _pydantic_ai(provider: Any) -> Callable[[], float]:
+def _pydantic_ai(provider: Any) -> Callable[[], object]:
     from pydantic_ai import Agent  # noqa: PLC0415 - it need not be installed
     from pydantic_ai.capabilities import Instrumentation  # noqa: PLC0415
     from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415
@@ -190,18 +157,13 @@ def _pydantic_ai(provider: Any) -> Callable[[], float]:
     def search(to: str) -> str:
         return f"3 flights to {to}"
 
-    async def run_all() -> float:
-        began_ns = time.perf_counter_ns()
-        for _ in range(_AGENTS_A_BLOCK):
-            await agent.run("Where to?")
-        return (time.perf_counter_ns() - began_ns) / _AGENTS_A_BLOCK / 1000
-
-    return lambda: asyncio.run(run_all())
+    loop = asyncio.new_event_loop()
+    return lambda: loop.run_until_complete(agent.run("Where to?"))
 
 
 ROWS: Final = (
     Row(
-        "opentelemetry",
+        "hook-opentelemetry",
         "a span of an agent (model, tool, answer) from start to end with our processor, against one of the SDK's with "
         "an exporter that forgets; one outside of agents; a run of pydantic-ai's test model, traced, with ours added",
         (
@@ -210,7 +172,7 @@ ROWS: Final = (
             Kind("span outside of agents", "µs", "BatchSpanProcessor"),
             Kind("pydantic-ai run", "µs", "BatchSpanProcessor alone"),
         ),
-        _measure,
+        measured_in_child("benchmarks.hooks.opentelemetry", _FIGURES, blocks=_BLOCKS, packages=_PACKAGES),
     ),
 )
 

@@ -113,7 +113,7 @@ ROWS: Final = (
             Kind(_WITHOUT_RUN, "µs", "span"),
         ),
         measured_in_child(
-            "benchmarks.hooks_plain_python",
+            "benchmarks.hooks.plain_python",
             (_AGAINST_SPAN, _AGAINST_CALLS, _WITHOUT_RUN),
             blocks=_BLOCKS,
             packages=["opentelemetry-sdk"],

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from benchmarks.hooked import STEPS, hook_row, print_steps
+from benchmarks.hooks.framework_step import STEPS, hook_row, print_steps
 from runweaver.producer import Producer
 
 
@@ -65,7 +65,7 @@ ROWS: Final = (
         "hook-openai-agents",
         "the OpenAI Agents SDK",
         "openai-agents",
-        "benchmarks.hooks_openai_agents",
+        "benchmarks.hooks.openai_agents",
         "its batch processor, whose exporter does nothing,",
     ),
 )

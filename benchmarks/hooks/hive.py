@@ -90,7 +90,7 @@ ROWS: Final = (
             Kind(_UNSEEN, "µs", "own calls"),
             Kind(_SEEN, "µs", "own calls"),
         ),
-        measured_in_child("benchmarks.hooks_hive", (_UNSEEN, _SEEN), blocks=_BLOCKS),
+        measured_in_child("benchmarks.hooks.hive", (_UNSEEN, _SEEN), blocks=_BLOCKS),
     ),
 )
 

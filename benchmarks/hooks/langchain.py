@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from benchmarks.hooked import STEPS, hook_row, print_steps
+from benchmarks.hooks.framework_step import STEPS, hook_row, print_steps
 from runweaver.producer import Producer
 
 
@@ -65,7 +65,7 @@ ROWS: Final = (
         "hook-langchain",
         "LangGraph",
         "langgraph",
-        "benchmarks.hooks_langchain",
+        "benchmarks.hooks.langchain",
         "the tracer that keeps its runs in memory",
     ),
 )

@@ -1,0 +1,1 @@
+"""What the hook of each framework costs an agent: a row a module."""
