@@ -274,6 +274,20 @@ def test_a_call_that_does_not_fit_fails_as_without_the_decorator(told: Told) -> 
     assert "missing 1 required positional argument: 'two'" in str(_outcome(failed)[2])
 
 
+def test_functions_that_do_not_tell_what_they_take_can_be_decorated(told: Told) -> None:
+    """As some that are written in C. Their result is told all the same."""
+    latest = decision("Find the latest")(max)
+
+    (found,) = told(lambda _: latest(3, 9)).decisions
+
+    assert found.chosen_option is not None
+    assert ("max", {}, (True, 9, None)) == (
+        found.chosen_option.id,
+        found.chosen_option.action_params,
+        _outcome(found),
+    )
+
+
 class _Odd:
     def __repr__(self) -> str:
         raise RuntimeError("who asks?")

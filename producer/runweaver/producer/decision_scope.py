@@ -181,11 +181,12 @@ class DecisionScope:
         self, function: Callable[..., Any], *, is_current: bool = True
     ) -> Callable[[tuple[Any, ...], dict[str, Any]], AbstractContextManager[DecisionInProgress]]:
         name = getattr(function, "__name__", None)
-        signature = inspect.signature(function)
+        signature = _signature_of(function)
 
         def call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> AbstractContextManager[DecisionInProgress]:
             run = self._whose()
-            told = _arguments(signature, args, kwargs) if self._content and run is not None else {}
+            is_told = self._content and run is not None
+            told = _arguments(signature, args, kwargs) if is_told and signature is not None else {}
             return self._going_on(run, name, told, is_current=is_current)
 
         return call
@@ -233,6 +234,13 @@ def _completed(details: Mapping[str, Any], name: str | None, arguments: dict[str
         return {**details, "input_context": {**details["input_context"], **arguments}} if arguments else details
     option = {"id": name or "action", "description": name or details["intent"], "action_params": arguments}
     return {**details, "options": [option], "chosen": option["id"]}
+
+
+def _signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return None  # some that are written in C do not tell
 
 
 def _arguments(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
