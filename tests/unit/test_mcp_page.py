@@ -8,7 +8,7 @@ from typing import Final
 
 from runweaver.console.mcp.bounding import MOST_CHARACTERS
 from runweaver.console.mcp.server import make_server
-from runweaver.console.mcp.sources import Sources
+from runweaver.console.sources import Sources
 from runweaver.shared import McpSettings
 
 _PAGE: Final = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text(encoding="utf-8")

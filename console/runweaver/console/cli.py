@@ -16,6 +16,7 @@ from runweaver.console.commands import (
     status,
     two_runs,
     watch,
+    web,
     webhooks,
 )
 from runweaver.console.logs import LogFormat, configure_logging
@@ -29,7 +30,7 @@ app = typer.Typer(
     help="See what a fleet of agents decided, and what came of it. The server is RUNWEAVER_REDIS_URL "
     "(redis://localhost:6379/0 where that is not set).",
 )
-for module in (processes, finding, export, one_run, two_runs, insights, watch, mcp, status, doctor):
+for module in (processes, finding, export, one_run, two_runs, insights, watch, web, mcp, status, doctor):
     app.add_typer(module.commands)
 app.add_typer(dead_letters.commands, name="dead-letters")
 app.add_typer(webhooks.commands, name="webhooks")

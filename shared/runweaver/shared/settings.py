@@ -224,6 +224,13 @@ class McpSettings(JobSettings):
     mcp_token: SecretStr | None = None
 
 
+class ConsoleSettings(JobSettings):
+    """For the page that people look at."""
+
+    #: What people have to show; absent: nothing.
+    console_token: SecretStr | None = None
+
+
 def _told(problem: Any) -> str:
     variable = _ENVIRONMENT_PREFIX + "_".join(map(str, problem["loc"])).upper()
     return f"{variable}={problem['input']!r}: {problem['msg']}"

@@ -23,7 +23,7 @@ from runweaver.console.mcp.arguments import (
     moment,
 )
 from runweaver.console.mcp.bounding import MOST_CHARACTERS, how_many_fit, shorten
-from runweaver.console.mcp.sources import Sources
+from runweaver.console.sources import Sources
 from runweaver.query import Filters, GoalInsights, Wanted
 from runweaver.shared.errors import InvalidArgumentError
 from runweaver.shared.run import RunStatus

@@ -16,7 +16,7 @@ from runweaver.console.mcp.answers import (
 from runweaver.console.mcp.arguments import Node, Offset, RunId, Text
 from runweaver.console.mcp.bounding import MOST_CHARACTERS, as_json, how_many_fit, is_shortened, shorten
 from runweaver.console.mcp.decisions import Detail, decision_entry, facts_of_run
-from runweaver.console.mcp.sources import Sources
+from runweaver.console.sources import Sources
 from runweaver.query import compare, explain
 from runweaver.shared.decision import Decision
 from runweaver.shared.errors import InvalidArgumentError

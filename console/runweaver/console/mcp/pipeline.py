@@ -10,7 +10,7 @@ from pydantic import Field
 from runweaver.console.mcp.answers import LetterPage, LetterRow, PipelineAnswer, tell
 from runweaver.console.mcp.arguments import Text
 from runweaver.console.mcp.bounding import MOST_CHARACTERS, how_many_fit, shorten
-from runweaver.console.mcp.sources import Sources
+from runweaver.console.sources import Sources
 from runweaver.query import PipelineStatus, read_status
 from runweaver.shared.connection import server_errors
 from runweaver.worker import DeadLetter, DeadLetters, JobQueue, JobsStatus

@@ -1,11 +1,9 @@
 """Serves over standard input and output, or over HTTP."""
 
 import hmac
-import ipaddress
 import logging
 import os
 import signal
-import socket
 import sys
 from typing import Any, Final
 
@@ -14,13 +12,12 @@ import anyio.to_thread
 import uvicorn
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
-from pydantic import SecretStr
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runweaver.console.mcp.server import make_server
-from runweaver.console.mcp.sources import Sources
-from runweaver.shared.errors import InvalidArgumentError, SettingsError
+from runweaver.console.http_server import checked_token, is_loopback, listen
+from runweaver.console.mcp.server import make_server, tool_sources
+from runweaver.shared.errors import SettingsError
 from runweaver.shared.log import get_logger
 from runweaver.shared.settings import McpSettings
 
@@ -28,7 +25,6 @@ PATH: Final = "/mcp"
 
 #: A run may be large: so many calls at once read one.
 _CALLS_AT_ONCE: Final = 8
-_SHORTEST_TOKEN: Final = 16
 #: How long calls that are being answered may take after SIGTERM.
 _LAST_ANSWERS_S: Final = 3
 
@@ -42,7 +38,7 @@ def serve_stdio(settings: McpSettings) -> None:
         SettingsError: a URL makes no sense.
     """
     _log_little()
-    server = make_server(Sources(settings))
+    server = make_server(tool_sources(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         # A thread waits for the next line of standard input, and nothing wakes it. There is nothing to tidy up.
         signal.signal(number, lambda *_: os._exit(0))
@@ -66,14 +62,14 @@ def serve_http(settings: McpSettings, host: str, port: int) -> None:
         SettingsError: a URL makes no sense, the token is too short, or there is none and others can reach the address.
     """
     _log_little()
-    token = _checked_token(settings.mcp_token)
-    if token is None and not _is_loopback(host):
+    token = checked_token("RUNWEAVER_MCP_TOKEN", settings.mcp_token)
+    if token is None and not is_loopback(host):
         raise SettingsError(
             f"--host {host}: whoever reaches this address could read all runs: set RUNWEAVER_MCP_TOKEN, or serve at "
             "127.0.0.1"
         )
-    app = http_app(make_server(Sources(settings)), host, token)
-    listener = _listen(host, port)
+    app = http_app(make_server(tool_sources(settings)), host, token)
+    listener = listen(host, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     # It logs as the rest of us does.
@@ -97,7 +93,7 @@ def http_app(server: MCPServer[Any], host: str, token: str | None) -> ASGIApp:
     """
     # A page in a browser that had its name point to this machine does not know the token. Without one, what is asked
     # for has to be us.
-    security = None if _is_loopback(host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    security = None if is_loopback(host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         stateless_http=True,
@@ -135,35 +131,6 @@ class _TokenWanted:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         # In constant time: how long it takes must not tell how much was right.
         return scope["type"] == "http" and len(given) == 1 and hmac.compare_digest(given[0], self._expected)
-
-
-def _checked_token(token: SecretStr | None) -> str | None:
-    if token is None:
-        return None
-    text = token.get_secret_value()
-    if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
-        raise SettingsError(
-            f"RUNWEAVER_MCP_TOKEN: it needs at least {_SHORTEST_TOKEN} letters, digits or signs of ASCII, and no blanks"
-        )
-    return text
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidArgumentError(f"--host {host} --port {port}: cannot listen there: {reason}") from None
 
 
 def _log_little() -> None:

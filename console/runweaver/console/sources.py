@@ -1,4 +1,4 @@
-"""What the tools read from."""
+"""What pages and tools read from."""
 
 from runweaver.console.live import live_summary
 from runweaver.query import Insights, Runs, Summaries
@@ -10,14 +10,29 @@ from runweaver.shared.settings import JobSettings
 from runweaver.shared.summary import RunSummary
 
 
+class UnknownRunError(InvalidArgumentError):
+    """Nothing is known of a run, or nothing any more."""
+
+
 class Sources:
     """One namespace on one server. May be used from several threads.
 
     Nothing is connected before something is asked, and where the server goes away and comes back, so do the answers.
     """
 
-    def __init__(self, settings: JobSettings) -> None:
-        """Raises SettingsError where a URL makes no sense."""
+    def __init__(self, settings: JobSettings, *, to_find_runs: str = "", to_get_summary: str = "") -> None:
+        """Nothing is connected yet.
+
+        Args:
+            settings: where.
+            to_find_runs: what to do where a run is not known, for the text of the error.
+            to_get_summary: what to do where only the summary of a run is kept.
+
+        Raises:
+            SettingsError: a URL makes no sense.
+        """
+        self._to_find_runs = f": {to_find_runs}" if to_find_runs else ""
+        self._to_get_summary = f": {to_get_summary}" if to_get_summary else ""
         self.settings = settings
         self.keys = Keys(settings.namespace)
         self.client = connect(settings.redis_url, name="query")
@@ -30,7 +45,7 @@ class Sources:
         """The summary of a run; of one that goes on, or was not summarised yet, as it stands (revision 0).
 
         Raises:
-            InvalidArgumentError: nothing is known of it.
+            UnknownRunError: nothing is known of it.
         """
         summary = self.summaries.get(run_id)
         if summary is None:
@@ -47,18 +62,16 @@ class Sources:
 
         Raises:
             ArchiveExpiredError: only its summary is still kept.
-            InvalidArgumentError: nothing is known of it.
+            UnknownRunError: nothing is known of it.
         """
         try:
             run = self.runs.get(run_id)
         except ArchiveExpiredError:
             raise ArchiveExpiredError(
-                f"the decisions of {run_id} are kept no more, its summary still is: call get_summary"
+                f"the decisions of {run_id} are kept no more, its summary still is{self._to_get_summary}"
             ) from None
         if run is None:
-            raise InvalidArgumentError(
-                f"no run {run_id!r:.220} is known (any more): call list_runs to see which there are"
-            )
+            raise UnknownRunError(f"no run {run_id!r:.220} is known (any more){self._to_find_runs}")
         return run
 
     def _run_if_kept(self, run_id: str) -> Run | None:

@@ -1,0 +1,1 @@
+"""What programs ask: JSON, typed by the models of `runweaver.query`."""

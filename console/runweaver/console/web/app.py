@@ -1,0 +1,78 @@
+"""The application: which pages and answers there are, and what holds for all of them."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from runweaver.console.sources import Sources, UnknownRunError
+from runweaver.console.web.api import runs as runs_api
+from runweaver.console.web.headers import SafeHeaders
+from runweaver.console.web.pages import run as run_page
+from runweaver.console.web.pages import runs as runs_page
+from runweaver.console.web.views import page
+from runweaver.shared.errors import InvalidArgumentError, InvalidCursorError, RunweaverError, ServerError
+from runweaver.shared.settings import ConsoleSettings
+
+_HERE: Final = Path(__file__).parent
+
+_API: Final = (runs_api.router,)
+_PAGES: Final = (runs_page.router, run_page.router)
+
+#: The status that each kind of trouble has, the special before the general.
+_STATUSES: Final = (
+    (UnknownRunError, 404),
+    (InvalidArgumentError, 400),
+    (InvalidCursorError, 400),
+    (ServerError, 503),
+    (RunweaverError, 500),
+)
+
+
+def create_app(settings: ConsoleSettings) -> FastAPI:
+    """The console of one namespace. Nothing is connected before something is asked.
+
+    Raises:
+        SettingsError: a URL makes no sense.
+    """
+    app = FastAPI(
+        title="Runweaver",
+        description="What a fleet of agents decided, and what came of it.",
+        version=version("runweaver"),
+        openapi_url="/api/openapi.json",
+        # These load scripts from elsewhere, which the page's policy forbids, and which are not there without a network.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.sources = Sources(settings)
+    for router in _API:
+        app.include_router(router, prefix="/api")
+    for router in _PAGES:
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.add_middleware(SafeHeaders)
+    app.add_exception_handler(RunweaverError, _tell_trouble)
+    app.add_exception_handler(HTTPException, _tell_http_trouble)
+    return app
+
+
+def _tell_trouble(request: Request, error: Exception) -> Response:
+    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+    return _told(request, status, str(error))
+
+
+def _tell_http_trouble(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = "There is no such page." if error.status_code == 404 else str(error.detail)  # noqa: PLR2004
+    return _told(request, error.status_code, detail)
+
+
+def _told(request: Request, status: int, detail: str) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"detail": detail}, status)
+    return page(request, "trouble.html", {"status": status, "detail": detail}, status=status)

@@ -1,0 +1,47 @@
+"""Serves the console, until SIGTERM."""
+
+import signal
+import sys
+from typing import Final
+
+import anyio
+import uvicorn
+
+from runweaver.console.http_server import checked_token, is_loopback, listen
+from runweaver.console.web.app import create_app
+from runweaver.shared.errors import SettingsError
+from runweaver.shared.log import get_logger
+from runweaver.shared.settings import ConsoleSettings
+
+#: How long what is being answered may take after SIGTERM.
+_LAST_ANSWERS_S: Final = 2
+
+_log = get_logger(__name__)
+
+
+def serve_console(settings: ConsoleSettings, host: str, port: int) -> None:
+    """Serve pages, until SIGTERM.
+
+    Args:
+        settings: where the data is, and what people have to show.
+        host: the address to listen at.
+        port: 0 for a free one.
+
+    Raises:
+        InvalidArgumentError: nobody can listen there.
+        SettingsError: a URL makes no sense, the token is too short, or there is none and others can reach the address.
+    """
+    token = checked_token("RUNWEAVER_CONSOLE_TOKEN", settings.console_token)
+    if token is None and not is_loopback(host):
+        raise SettingsError(
+            f"--host {host}: whoever reaches this address could read all runs: set RUNWEAVER_CONSOLE_TOKEN, or serve "
+            "at 127.0.0.1"
+        )
+    app = create_app(settings)
+    listener = listen(host, port)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_ANSWERS_S)
+    shown = f"[{host}]" if ":" in host else host
+    _log.info("serving", url=f"http://{shown}:{listener.getsockname()[1]}/", with_token=token is not None)
+    anyio.run(lambda: uvicorn.Server(config).serve(sockets=[listener]))

@@ -1,0 +1,1 @@
+// The list of runs: new ones arrive without moving what is read.

@@ -1,0 +1,93 @@
+"""How pages are made: templates, and how they write times, durations and numbers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import Depends, Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from runweaver.console.sources import Sources
+from runweaver.shared.summary import RunSummary
+from runweaver.shared.wording import spell_duration
+
+_HERE: Final = Path(__file__).parent
+
+#: Of what happened in a run, so many characters stand in lists.
+_GIST: Final = 160
+
+#: The places of the navigation: path, name, and the key that goes there after `g`.
+PLACES: Final = (("/runs", "Runs", "r"),)
+
+
+def sources_of(request: Request) -> Sources:
+    """What a request reads from."""
+    sources: Sources = request.app.state.sources
+    return sources
+
+
+Reading = Annotated[Sources, Depends(sources_of)]
+
+
+def page(
+    request: Request, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+) -> HTMLResponse:
+    """A page. Whatever agents wrote is escaped: templates say nothing else is safe."""
+    known = {"path": request.url.path, "places": PLACES, "query": request.url.query}
+    return HTMLResponse(_templates.get_template(template).render({**known, **(context or {})}), status)
+
+
+def link(path: str, **parameters: object) -> str:
+    """An address of ours. Run ids and goals may have slashes and question marks in them; none is left out."""
+    given = {name: value for name, value in parameters.items() if value not in (None, "", 0)}
+    return quote(path, safe="/") + (f"?{urlencode(given)}" if given else "")
+
+
+def _moment(moment: datetime) -> Markup:
+    """A time. The browser shows it in the zone of its reader; the exact one is there to hover over."""
+    exact = f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment.isoformat(), exact, f"{moment:%Y-%m-%d %H:%M:%S}"
+    )
+
+
+def _asset(name: str) -> str:
+    """The address of an asset, which changes with what is in it."""
+    digest = sha256((_HERE / "static" / name).read_bytes()).hexdigest()[:8]
+    return f"/static/{name}?v={digest}"
+
+
+def _many(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def _gist(summary: RunSummary) -> str:
+    """What went wrong in a run, or how it is told, in a line."""
+    text = next(iter(summary.critical_problems), "") or summary.narrative.rpartition("\n")[2]
+    return text if len(text) <= _GIST else f"{text[: _GIST - 1]}…"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(moment=_moment, many=_many, share=_share, gist=_gist, duration=spell_duration)
+    environment.globals.update(link=link, asset=_asset, version=version("runweaver"))
+    return environment
+
+
+_templates: Final = _environment()
