@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from runweaver.console.sources import Sources, UnknownRunError
 from runweaver.console.web.api import runs as runs_api
 from runweaver.console.web.headers import SafeHeaders
+from runweaver.console.web.kept_runs import KeptRuns
 from runweaver.console.web.pages import run as run_page
 from runweaver.console.web.pages import runs as runs_page
 from runweaver.console.web.views import page
@@ -50,6 +51,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
         redoc_url=None,
     )
     app.state.sources = Sources(settings)
+    app.state.kept_runs = KeptRuns(app.state.sources)
     for router in _API:
         app.include_router(router, prefix="/api")
     for router in _PAGES:

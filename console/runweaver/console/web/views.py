@@ -14,6 +14,8 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from runweaver.console.sources import Sources
+from runweaver.console.web.kept_runs import KeptRuns
+from runweaver.console.web.run_view import pretty
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
 
@@ -32,7 +34,14 @@ def sources_of(request: Request) -> Sources:
     return sources
 
 
+def kept_runs_of(request: Request) -> KeptRuns:
+    """The runs that were looked at last."""
+    kept: KeptRuns = request.app.state.kept_runs
+    return kept
+
+
 Reading = Annotated[Sources, Depends(sources_of)]
+Keeping = Annotated[KeptRuns, Depends(kept_runs_of)]
 
 
 def page(
@@ -85,7 +94,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=_moment, many=_many, share=_share, gist=_gist, duration=spell_duration)
+    environment.filters.update(moment=_moment, many=_many, share=_share, gist=_gist, pretty=pretty, duration=spell_duration)
     environment.globals.update(link=link, asset=_asset, version=version("runweaver"))
     return environment
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from runweaver.console.web.asked import AskedFilters
-from runweaver.console.web.views import Reading
+from runweaver.console.web.run_view import bars
+from runweaver.console.web.views import Keeping, Reading
 from runweaver.query import Explanation, explain
 from runweaver.shared.run import Run
 from runweaver.shared.summary import RunSummary
@@ -44,6 +45,27 @@ def get_summary(sources: Reading, run_id: str) -> RunSummary:
 def get_run(sources: Reading, run_id: str) -> Run:
     """A run with all its decisions, finished or not."""
     return sources.run(run_id)
+
+
+class Timeline(BaseModel):
+    """When each decision of a run was taken, and how long it took."""
+
+    #: The nodes, in order of first use.
+    nodes: list[str]
+    #: Of each decision, in order of time: the place of its node, when it began (milliseconds after the run did), how
+    #: long it took (ms), `completed`, `failed` or `pending`, its id, and the beginning of its intent.
+    bars: list[tuple[int, int, int, str, str, str]]
+    #: How long the run took so far, in milliseconds.
+    duration_ms: int
+
+
+@router.get("/timelines/{run_id:path}")
+def get_timeline(sources: Reading, kept: Keeping, run_id: str) -> Timeline:
+    """The decisions of a run, to be drawn."""
+    summary = sources.summary(run_id)
+    run = kept.get(summary)
+    names = list(dict.fromkeys(decision.node_id for decision in run.decisions))
+    return Timeline(nodes=names, bars=list(bars(run)), duration_ms=summary.duration_ms)
 
 
 @router.get("/explanations/{run_id:path}")
