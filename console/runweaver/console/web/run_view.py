@@ -98,6 +98,11 @@ def sentences(summary: RunSummary) -> list[Sentence]:
     return [Sentence(each.sentence, each.decision_ids, each.problem_ids) for each in summary.evidence]
 
 
+def numbers(run: Run) -> dict[str, int]:
+    """The place of each decision in the run, from 1, by its id."""
+    return {decision.id: number for number, decision in enumerate(run.decisions, 1)}
+
+
 def nodes(run: Run) -> list[NodeFigures]:
     """What happened in each node, in order of first use."""
     found: dict[str, NodeFigures] = {}

@@ -94,7 +94,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=_moment, many=_many, share=_share, gist=_gist, pretty=pretty, duration=spell_duration)
+    environment.filters.update(
+        moment=_moment, many=_many, share=_share, gist=_gist, pretty=pretty, duration=spell_duration
+    )
     environment.globals.update(link=link, asset=_asset, version=version("runweaver"))
     return environment
 

@@ -16,7 +16,7 @@ router = APIRouter()
 
 
 @router.get("/runs/{run_id:path}")
-def run(
+def run(  # noqa: PLR0917 - each stands in the address
     request: Request,
     sources: Reading,
     kept: Keeping,
@@ -46,6 +46,7 @@ def run(
         "trace_url": _trace_url(summary),
         "run": folded,
         "only": only,
+        "numbers": {},
         **(_of_run(folded, run_id, decision, start, only) if folded is not None else {}),
     }
     return page(request, "run.html", context)
@@ -54,6 +55,7 @@ def run(
 def _of_run(run: Run, run_id: str, decision_id: str | None, start: int, only: str) -> dict[str, Any]:
     found = run_view.piece(run, start, only_failed=only == "failed")
     return {
+        "numbers": run_view.numbers(run),
         "nodes": run_view.nodes(run),
         "piece": found,
         "next": link(f"/runs/{run_id}", start=found.next_start, only=only) if found.next_start else None,

@@ -15,6 +15,8 @@ from runweaver.shared.run import RunStatus, Severity
 router = APIRouter()
 
 _A_PAGE: Final = 50
+#: Filters that are folded away while they say nothing.
+_FURTHER: Final = frozenset({"severity", "node", "tag", "since", "until", "min_tokens", "min_duration_ms"})
 
 
 @router.get("/runs")
@@ -24,9 +26,9 @@ def runs(request: Request, sources: Reading, filters: AskedFilters, cursor: str 
     given = as_parameters(filters)
     context: dict[str, Any] = {
         "given": given,
+        "is_narrow": not _FURTHER.isdisjoint(given),
         "items": found.items,
         "next": link("/runs", cursor=found.next_cursor, **given) if found.next_cursor else None,
-        "newest": found.items[0].finished_at.isoformat() if found.items else "",
         "statuses": [status for status in RunStatus if status is not RunStatus.RUNNING],
         "all_flags": list(AttentionFlag),
         "severities": get_args(Severity),

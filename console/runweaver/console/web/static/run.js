@@ -141,7 +141,8 @@ class Timeline {
         const right = Math.max(left + 3, this.x(from + length));
         if (right < this.names || left > edge) continue;
         const begin = Math.max(left, this.names);
-        pen.fillRect(begin, lane * LANE + 4, Math.min(right, edge) - begin, LANE - 8);
+        // A gap tells one from the next.
+        pen.fillRect(begin, lane * LANE + 4, Math.max(1, Math.min(right, edge) - begin - 1), LANE - 8);
       }
     }
     pen.globalAlpha = 1;
