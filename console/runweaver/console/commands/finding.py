@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from runweaver.console.asked import Asked, asks_for_runs
-from runweaver.console.live import live_summary
+from runweaver.console.live import running_summaries
 from runweaver.console.render import summary_table
 from runweaver.console.spreadsheet import write_csv
 from runweaver.console.terminal import AsJson, out, print_json_line
@@ -58,8 +58,7 @@ def _running(asked: Asked, now: datetime, limit: int, cursor: str | None) -> Seq
         if value is not None:
             raise InvalidArgumentError(f"{option}: there is no such thing for runs that go on: leave it out")
     wanted = Wanted.of(**asked.filters(now))
-    each = ((live_summary(run), [decision.intent for decision in run.decisions]) for run in Runs().each_running())
-    return list(islice((summary for summary, intents in each if wanted.matches(summary, intents)), limit))
+    return list(islice(running_summaries(Runs().each_running(), wanted), limit))
 
 
 def _tell_more(cursor: str, *, aside: bool) -> None:

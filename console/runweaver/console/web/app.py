@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -60,6 +61,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
     app.add_middleware(SafeHeaders)
     app.add_exception_handler(RunweaverError, _tell_trouble)
     app.add_exception_handler(HTTPException, _tell_http_trouble)
+    app.add_exception_handler(RequestValidationError, _tell_what_was_asked)
     return app
 
 
@@ -72,6 +74,12 @@ def _tell_http_trouble(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = "There is no such page." if error.status_code == 404 else str(error.detail)  # noqa: PLR2004
     return _told(request, error.status_code, detail)
+
+
+def _tell_what_was_asked(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    told = (f"{each['loc'][-1]}: {each['msg']}, got {each.get('input')!r:.100}" for each in error.errors())
+    return _told(request, 400, "; ".join(told))
 
 
 def _told(request: Request, status: int, detail: str) -> Response:

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from fastapi import Depends
+from pydantic import BeforeValidator, NonNegativeInt
 
 from runweaver.query import Filters
 from runweaver.shared.attention import AttentionFlag
@@ -22,7 +22,7 @@ def _in_some_zone(value: datetime | None) -> datetime | None:
 
 
 _Text = Annotated[str | None, BeforeValidator(_or_nothing)]
-_Count = Annotated[int | None, BeforeValidator(_or_nothing), Query(ge=0)]
+_Count = Annotated[NonNegativeInt | None, BeforeValidator(_or_nothing)]
 _Moment = Annotated[datetime | None, BeforeValidator(_or_nothing)]
 
 

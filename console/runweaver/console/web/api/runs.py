@@ -30,7 +30,7 @@ def list_summaries(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
     cursor: str | None = None,
 ) -> SummaryPage:
-    """The newest summaries that match all filters."""
+    """The newest summaries of finished runs that match all filters."""
     found = sources.summaries.list(limit=limit, cursor=cursor, **filters)
     return SummaryPage(items=found.items, next_cursor=found.next_cursor)
 
