@@ -32,7 +32,8 @@ from runweaver.query.status import PartitionStatus, PipelineStatus, WorkerStatus
 from runweaver.query.subscription import BEGINNING, Subscription
 from runweaver.query.summaries import Batch, Page, Summaries
 from runweaver.query.two_runs.compare import compare
-from runweaver.query.two_runs.comparison import Comparison, Divergence
+from runweaver.query.two_runs.comparison import Comparison, Divergence, DivergenceKind
+from runweaver.query.two_runs.side_by_side import Stretch, side_by_side
 
 __all__ = [
     "BEGINNING",
@@ -43,6 +44,7 @@ __all__ = [
     "Difference",
     "Direction",
     "Divergence",
+    "DivergenceKind",
     "ErrorFinding",
     "Explanation",
     "Filters",
@@ -66,6 +68,7 @@ __all__ = [
     "Rate",
     "Runs",
     "SignFinding",
+    "Stretch",
     "Subscription",
     "Summaries",
     "TraceEntry",
@@ -76,5 +79,6 @@ __all__ = [
     "compare",
     "explain",
     "read_status",
+    "side_by_side",
     "trace",
 ]

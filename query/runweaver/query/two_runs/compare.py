@@ -7,19 +7,17 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from runweaver.query.one_run.telling import result_of, step_of
-from runweaver.query.two_runs.align import StepKey, align
+from runweaver.query.one_run.telling import step_of
+from runweaver.query.two_runs.align import align
 from runweaver.query.two_runs.comparison import Comparison, Divergence, DivergenceKind, Side
-from runweaver.query.two_runs.parameters import changed_parameters, differ_in_wording_only
+from runweaver.query.two_runs.parameters import changed_parameters
+from runweaver.query.two_runs.steps import is_reworded, key_of, kind_of
 from runweaver.shared.decision import Decision
-from runweaver.shared.failures import choice_of, pursuit_of
+from runweaver.shared.failures import choice_of
 from runweaver.shared.run import Run
 
 _MOST_LATER: Final = 10
 _MOST_STEPS: Final = 5
-
-#: Of an option whose parameters are a text that was generated, or the like.
-_GENERATED: Final = "generate"
 
 
 def compare(a: Run, b: Run) -> Comparison:
@@ -27,10 +25,10 @@ def compare(a: Run, b: Run) -> Comparison:
 
     Takes time in proportion to the number of decisions where the runs are long, see `align`.
     """
-    pairs = align([_key(decision) for decision in a.decisions], [_key(decision) for decision in b.decisions])
+    pairs = align([key_of(decision) for decision in a.decisions], [key_of(decision) for decision in b.decisions])
     paired = [(a.decisions[i], b.decisions[j]) for i, j in pairs]
     same = sum(choice_of(left)[1:] == choice_of(right)[1:] for left, right in paired)
-    reworded = sum(_is_reworded(left, right) for left, right in paired)
+    reworded = sum(is_reworded(left, right) for left, right in paired)
     divergences = _divergences(a.decisions, b.decisions, pairs)
     shown = list(islice(divergences, 1 + _MOST_LATER))
     return Comparison(
@@ -45,12 +43,6 @@ def compare(a: Run, b: Run) -> Comparison:
         later_divergences=shown[1:],
         divergences=len(shown) + sum(1 for _ in divergences),
     )
-
-
-def _key(decision: Decision) -> StepKey:
-    # Where nothing was chosen, that is the same in both runs: its id is not.
-    choice = choice_of(decision)[1:] if decision.chosen_option is not None else ()
-    return StepKey(pursuit_of(decision), choice)
 
 
 def _divergences(
@@ -81,7 +73,7 @@ def _path(
 
 
 def _of_pair(a: Decision, b: Decision) -> Iterator[Divergence]:
-    kind = _kind(a, b)
+    kind = kind_of(a, b)
     if kind is None:
         return
     left, right = a.chosen_option, b.chosen_option
@@ -89,34 +81,6 @@ def _of_pair(a: Decision, b: Decision) -> Iterator[Divergence]:
     if kind is not DivergenceKind.CHOICE and left is not None and right is not None:
         changed = changed_parameters(left.action_params, right.action_params)
     yield Divergence(kind=kind, a=[step_of(a)], b=[step_of(b)], a_count=1, b_count=1, changed=changed)
-
-
-def _kind(a: Decision, b: Decision) -> DivergenceKind | None:
-    if not _chose_the_same(a, b):
-        return DivergenceKind.CHOICE
-    if _key(a).choice != _key(b).choice and not _is_reworded(a, b):
-        return DivergenceKind.PARAMETERS
-    return DivergenceKind.RESULT if result_of(a) is not result_of(b) else None
-
-
-def _chose_the_same(a: Decision, b: Decision) -> bool:
-    left, right = a.chosen_option, b.chosen_option
-    if left is None or right is None:
-        return left is right and a.chosen_option_id == b.chosen_option_id
-    if left.id != right.id:
-        return False
-    # An option without parameters is its description: ids such as `action` say nothing.
-    return bool(left.action_params or right.action_params) or left.description == right.description
-
-
-def _is_reworded(a: Decision, b: Decision) -> bool:
-    """Whether they are the same choice but for the wording of a text."""
-    left, right = a.chosen_option, b.chosen_option
-    if left is None or right is None or not _chose_the_same(a, b) or _key(a).choice == _key(b).choice:
-        return False
-    if left.action_type == right.action_type == _GENERATED:
-        return True
-    return differ_in_wording_only(left.action_params, right.action_params)
 
 
 def _side(run: Run) -> Side:

@@ -28,11 +28,20 @@ class ChangedParameter(Schema):
     b: str | None
 
 
-def changed_parameters(a: Any, b: Any) -> list[ChangedParameter]:
-    """What differs, at most eight; texts of several words count as different, too."""
+def changed_parameters(
+    a: Any, b: Any, *, most: int = _MOST_CHANGES, longest: int = _LONGEST_VALUE
+) -> list[ChangedParameter]:
+    """What differs; texts of several words count as different, too.
+
+    Args:
+        a: the parameters on one side.
+        b: those on the other.
+        most: so many are told, the first.
+        longest: values are told so far (characters).
+    """
     return [
-        ChangedParameter(path=path or "all of it", a=_shown(left), b=_shown(right))
-        for path, left, right in islice(_differences(a, b, "", 0), _MOST_CHANGES)
+        ChangedParameter(path=path or "all of it", a=_shown(left, longest), b=_shown(right, longest))
+        for path, left, right in islice(_differences(a, b, "", 0), most)
     ]
 
 
@@ -81,10 +90,10 @@ def _is_prose(value: Any) -> bool:
     return isinstance(value, str) and len(_WORD.findall(value[:1000])) >= _WORDS_OF_PROSE
 
 
-def _shown(value: Any) -> str | None:
+def _shown(value: Any, longest: int) -> str | None:
     if value is _ABSENT:
         return None
-    return quote(json.dumps(value, ensure_ascii=False, default=str), _LONGEST_VALUE)
+    return quote(json.dumps(value, ensure_ascii=False, default=str), longest)
 
 
 def _change(change: ChangedParameter) -> str:
