@@ -13,7 +13,8 @@ from runweaver.query.two_runs.comparison import Comparison, Divergence, Divergen
 from runweaver.query.two_runs.parameters import named
 from runweaver.shared.wording import spell_duration
 
-_TITLES: Final = {
+#: How two runs differ at a place, in words.
+TITLES: Final = {
     DivergenceKind.PATH: "the steps differ",
     DivergenceKind.CHOICE: "another choice",
     DivergenceKind.PARAMETERS: "the same choice, with other parameters",
@@ -58,7 +59,7 @@ def _together(comparison: Comparison) -> str:
 
 
 def _divergence_lines(title: str, divergence: Divergence, width: int) -> Iterator[Text]:
-    yield Text(f"\n{title}: {_TITLES[divergence.kind]}", style="bold")
+    yield Text(f"\n{title}: {TITLES[divergence.kind]}", style="bold")
     yield from _side_lines("A", divergence.a, divergence.a_count, divergence.a_next, width)
     yield from _side_lines("B", divergence.b, divergence.b_count, divergence.b_next, width)
     if divergence.changed:

@@ -12,23 +12,34 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from runweaver.console.sources import Sources, UnknownRunError
+from runweaver.console.web.api import comparisons as comparisons_api
+from runweaver.console.web.api import insights as insights_api
 from runweaver.console.web.api import runs as runs_api
 from runweaver.console.web.headers import SafeHeaders
 from runweaver.console.web.kept_runs import KeptRuns
+from runweaver.console.web.pages import compare as compare_page
+from runweaver.console.web.pages import goals as goals_page
 from runweaver.console.web.pages import run as run_page
 from runweaver.console.web.pages import runs as runs_page
 from runweaver.console.web.views import page
-from runweaver.shared.errors import InvalidArgumentError, InvalidCursorError, RunweaverError, ServerError
+from runweaver.shared.errors import (
+    ArchiveExpiredError,
+    InvalidArgumentError,
+    InvalidCursorError,
+    RunweaverError,
+    ServerError,
+)
 from runweaver.shared.settings import ConsoleSettings
 
 _HERE: Final = Path(__file__).parent
 
-_API: Final = (runs_api.router,)
-_PAGES: Final = (runs_page.router, run_page.router)
+_API: Final = (runs_api.router, comparisons_api.router, insights_api.router)
+_PAGES: Final = (runs_page.router, run_page.router, compare_page.router, goals_page.router)
 
 #: The status that each kind of trouble has, the special before the general.
 _STATUSES: Final = (
     (UnknownRunError, 404),
+    (ArchiveExpiredError, 410),
     (InvalidArgumentError, 400),
     (InvalidCursorError, 400),
     (ServerError, 503),

@@ -25,7 +25,7 @@ _HERE: Final = Path(__file__).parent
 _GIST: Final = 160
 
 #: The places of the navigation: path, name, and the key that goes there after `g`.
-PLACES: Final = (("/runs", "Runs", "r"),)
+PLACES: Final = (("/runs", "Runs", "r"), ("/goals", "Goals", "o"))
 
 
 def sources_of(request: Request) -> Sources:

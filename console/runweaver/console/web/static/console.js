@@ -107,5 +107,7 @@ document.addEventListener("click", (event) => {
   if (!row || event.target.closest("a, button, input, select, label") || getSelection().toString()) return;
   location.assign(row.dataset.href);
 });
+// What a page's own script has put into it.
+document.addEventListener("arrived", (event) => localize(event.target));
 localize();
 for (const link of document.querySelectorAll("a[data-more]")) goOn(link);
