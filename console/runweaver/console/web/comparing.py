@@ -89,5 +89,6 @@ def _told(stretch: Stretch) -> tuple[list[Piece], list[Piece]] | None:
     """Where runs did the same, what came of it is what matters."""
     if stretch.kind not in (DivergenceKind.RESULT, DivergenceKind.PARAMETERS):
         return None
-    a, b = stretch.a[0].told, stretch.b[0].told
-    return marked(a, b) if a and b and a != b else None
+    a, b = marked(stretch.a[0].told, stretch.b[0].told)
+    # Marks are there to find what differs: where all of it does, they help nobody.
+    return (a, b) if any(not piece.is_changed for piece in a) else None

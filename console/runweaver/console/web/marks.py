@@ -12,6 +12,9 @@ _MOST_WORDS: Final = 200
 #: Two words that have less than this in common are two words, and not one with other letters.
 _ALIKE: Final = 0.5
 _LONGEST_WORD: Final = 100
+#: Where less than this is in common, marks would only be noise: all of it is different. One word each is looked at by
+#: its letters all the same.
+_LITTLE: Final = 0.25
 
 _WORD: Final = re.compile(r"\w+|\s+|[^\w\s]")
 
@@ -47,7 +50,10 @@ def _between(a: Sequence[str], b: Sequence[str]) -> tuple[list[Piece], list[Piec
         return _changed(a), _changed(b)
     found_a: list[Piece] = []
     found_b: list[Piece] = []
-    for kind, a_from, a_to, b_from, b_to in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    if len(a) != 1 and _share_in_common(matcher, a, b) < _LITTLE:
+        return _changed(a), _changed(b)
+    for kind, a_from, a_to, b_from, b_to in matcher.get_opcodes():
         if kind == "replace" and a_to - a_from == b_to - b_from == 1:
             left, right = _letters(a[a_from], b[b_from])
         else:
@@ -56,6 +62,17 @@ def _between(a: Sequence[str], b: Sequence[str]) -> tuple[list[Piece], list[Piec
         found_a += left
         found_b += right
     return found_a, found_b
+
+
+def _share_in_common(matcher: SequenceMatcher[str], a: Sequence[str], b: Sequence[str]) -> float:
+    """Of the letters of the longer text, 0 to 1. Blanks are no letters: all texts have them in common."""
+    common = sum(_letter_count(a[match.a : match.a + match.size]) for match in matcher.get_matching_blocks())
+    most = max(_letter_count(a), _letter_count(b))
+    return common / most if most else 1.0
+
+
+def _letter_count(words: Iterable[str]) -> int:
+    return sum(len(word) for word in words if not word.isspace())
 
 
 def _letters(a: str, b: str) -> tuple[list[Piece], list[Piece]]:

@@ -15,6 +15,7 @@ router = APIRouter()
 #: So many entries of each kind are on the page, most of them folded.
 _MOST: Final = 50
 _MOST_GOALS: Final = 500
+_FIRST_GOALS: Final = 20
 #: Of no more runs than this, what they tell is there at once. Of more it is loaded when the frame stands.
 _MOST_AT_ONCE: Final = 2_000
 
@@ -63,6 +64,7 @@ def _page(request: Request, sources: Sources, goal: str | None, given: dict[str,
         "given": given,
         "offered": OFFERED,
         "most_goals": _MOST_GOALS,
+        "first_goals": _FIRST_GOALS,
         "everything": link(address, since=ALL),
         "known": known,
         "insights": None,

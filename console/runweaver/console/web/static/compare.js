@@ -12,11 +12,15 @@ function nearest() {
   return places.reduce((best, place, at) => (away(place) < away(places[best]) ? at : best), 0);
 }
 
+function show(place) {
+  for (const each of places) each.classList.toggle("current", each === place);
+  center(place);
+}
+
 function goTo(place) {
   history.replaceState(null, "", `#${place.id}`);
-  for (const each of places) each.classList.toggle("current", each === place);
   place.focus({ preventScroll: true });
-  center(place);
+  show(place);
 }
 
 /** In the middle; of what is higher than the screen, its beginning below what sticks to the top. */
@@ -44,4 +48,4 @@ document.addEventListener("click", (event) => {
 });
 
 const asked = document.getElementById(location.hash.slice(1));
-if (places.length && (!location.hash || asked)) goTo(places.includes(asked) ? asked : places[0]);
+if (places.length && (!location.hash || asked)) show(places.includes(asked) ? asked : places[0]);
