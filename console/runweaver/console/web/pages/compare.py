@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from runweaver.console.sources import Sources, UnknownRunError
 from runweaver.console.web.comparing import MOST_STRETCHES, anchor_of, nearest_success, shown_stretches
-from runweaver.console.web.views import Reading, link, page
+from runweaver.console.web.views import Keeping, Reading, link, page
 from runweaver.query import compare
 from runweaver.shared.errors import ArchiveExpiredError
 from runweaver.shared.run import Run
@@ -20,21 +20,23 @@ _MOST_OFFERED: Final = 12
 
 
 @router.get("/compare")
-def comparison(request: Request, sources: Reading, a: str = "", b: str = "", *, nearest: bool = False) -> Response:
+def comparison(
+    request: Request, sources: Reading, kept: Keeping, a: str = "", b: str = "", *, nearest: bool = False
+) -> Response:
     """Two runs; or, where it is not said which, what there is to choose from."""
     a, b = a.strip(), b.strip()
     context: dict[str, Any] = {"a": a, "b": b, "trouble": None, "comparison": None, "offered": []}
     asked = a
     try:
-        run = sources.run(a) if a else None
+        run = kept.get(sources.summary(a)) if a else None
         if run is not None:
             context["offered"] = _offered(sources, run)
-        if run is not None and nearest and not b:
+        if run is not None and nearest:
             other = nearest_success(sources, run)
             return RedirectResponse(f"{link('/compare', a=a, b=other.id)}#{anchor_of(1)}", 303)
         if run is not None and b:
             asked = b
-            context |= _compared(run, sources.run(b))
+            context |= _compared(run, kept.get(sources.summary(b)))
     except (UnknownRunError, ArchiveExpiredError) as error:
         is_expired = isinstance(error, ArchiveExpiredError)
         context |= {"trouble": str(error), "trouble_of": asked, "is_expired": is_expired}
