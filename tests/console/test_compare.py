@@ -97,7 +97,7 @@ def test_two_runs_are_told_step_by_step(console: TestClient, pipeline: Pipeline,
 
 
 def test_the_nearest_success_is_one_click(console: TestClient, pipeline: Pipeline, producer: Producer) -> None:
-    """Its address names both runs, so that it can be shared. Another run that the form holds does not stand against it."""
+    """Its address names both runs, so that it can be shared. What else the form holds does not count."""
     goal = "trips/nearest@1"
     lost, best = _booked(producer, goal, "HAT1", works=False), _booked(producer, goal, "HAT2")
     _summarised(pipeline, producer, lost, best)
