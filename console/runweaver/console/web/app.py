@@ -1,7 +1,6 @@
 """The application: which pages and answers there are, and what holds for all of them."""
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -21,7 +20,7 @@ from runweaver.console.web.pages import compare as compare_page
 from runweaver.console.web.pages import goals as goals_page
 from runweaver.console.web.pages import run as run_page
 from runweaver.console.web.pages import runs as runs_page
-from runweaver.console.web.views import page
+from runweaver.console.web.views import ASSETS, STATIC, page
 from runweaver.shared.errors import (
     ArchiveExpiredError,
     InvalidArgumentError,
@@ -30,8 +29,6 @@ from runweaver.shared.errors import (
     ServerError,
 )
 from runweaver.shared.settings import ConsoleSettings
-
-_HERE: Final = Path(__file__).parent
 
 _API: Final = (runs_api.router, comparisons_api.router, insights_api.router)
 _PAGES: Final = (runs_page.router, run_page.router, compare_page.router, goals_page.router)
@@ -68,7 +65,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
         app.include_router(router, prefix="/api")
     for router in _PAGES:
         app.include_router(router, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.mount(ASSETS, StaticFiles(directory=STATIC), name="static")
     app.add_middleware(SafeHeaders)
     app.add_exception_handler(RunweaverError, _tell_trouble)
     app.add_exception_handler(HTTPException, _tell_http_trouble)

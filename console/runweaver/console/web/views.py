@@ -20,6 +20,7 @@ from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
 
 _HERE: Final = Path(__file__).parent
+STATIC: Final = _HERE / "static"
 
 #: Of what happened in a run, so many characters stand in lists.
 _GIST: Final = 160
@@ -67,9 +68,16 @@ def _moment(moment: datetime) -> Markup:
 
 
 def _asset(name: str) -> str:
-    """The address of an asset, which changes with what is in it."""
-    digest = sha256((_HERE / "static" / name).read_bytes()).hexdigest()[:8]
-    return f"/static/{name}?v={digest}"
+    """The address of an asset, which changes with what is in them: what a script imports has the same prefix."""
+    return f"{ASSETS}/{name}"
+
+
+def _assets_address() -> str:
+    digest = sha256()
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return f"/static/{digest.hexdigest()[:12]}"
 
 
 def _many(number: float) -> str:
@@ -101,4 +109,6 @@ def _environment() -> Environment:
     return environment
 
 
+#: Where the assets are.
+ASSETS: Final = _assets_address()
 _templates: Final = _environment()
