@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -11,6 +11,7 @@ from rich.text import Text
 from runweaver.console.amounts import spell_bytes, spell_many, spell_seconds
 from runweaver.console.facts import Expected, Facts, Observer
 from runweaver.console.render import plain
+from runweaver.console.status_document import StatusDocument
 from runweaver.console.terminal import print_json_line
 from runweaver.console.troubles import Trouble, troubles_of
 from runweaver.query import PartitionStatus, WorkerStatus
@@ -39,7 +40,7 @@ def show_status(out: Console, *, all_partitions: bool, as_json: bool) -> bool:
     facts = Observer(settings, Expected.of(settings, ProducerSettings.load())).look()
     troubles = troubles_of(facts)
     if as_json:
-        print_json_line(_document(facts, troubles))
+        print_json_line(StatusDocument.of(facts, troubles).model_dump(mode="json"))
     else:
         out.print(status_screen(facts, troubles, all_partitions=all_partitions), highlight=False)
     return not troubles
@@ -48,28 +49,6 @@ def show_status(out: Console, *, all_partitions: bool, as_json: bool) -> bool:
 def status_screen(facts: Facts, troubles: list[Trouble], *, all_partitions: bool = False) -> Group:
     """What people see: the facts, then the troubles."""
     return Group(_facts_table(facts, all_partitions=all_partitions), "", _told(troubles))
-
-
-def _document(facts: Facts, troubles: list[Trouble]) -> dict[str, Any]:
-    pipeline = facts.pipeline
-    totals = {
-        "backlog": pipeline.backlog,
-        "lag_s": pipeline.lag_s,
-        "open_runs": pipeline.open_runs,
-        "due_runs": pipeline.due_runs,
-        "dead_letters": pipeline.dead_letters,
-        "quietest_run": pipeline.quietest_run.model_dump() if pipeline.quietest_run is not None else None,
-    }
-    letters = facts.dead_letters.model_dump(mode="json")
-    looked_at = facts.model_dump(mode="json", include={"at", "servers", "jobs_server", "jobs", "announcements"})
-    return {
-        **totals,
-        **pipeline.model_dump(),
-        **looked_at,
-        "dead_letter_codes": letters["codes"],
-        "newest_dead_letter": letters["newest"],
-        "troubles": [trouble.model_dump() for trouble in troubles],
-    }
 
 
 def _facts_table(facts: Facts, *, all_partitions: bool) -> Table:

@@ -229,6 +229,8 @@ class ConsoleSettings(JobSettings):
 
     #: What people have to show; absent: nothing.
     console_token: SecretStr | None = None
+    #: Whether nothing can be changed from there.
+    console_read_only: bool = False
 
 
 def _told(problem: Any) -> str:

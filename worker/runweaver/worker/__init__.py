@@ -1,6 +1,7 @@
 """What turns messages into runs and summaries: the worker, the finalizer, and what they set aside."""
 
 from runweaver.worker.dead_letters import DeadLetter, DeadLetters
+from runweaver.worker.failed_jobs import FailedJob, read_failed_jobs
 from runweaver.worker.finalizer_process import FinalizerProcess
 from runweaver.worker.jobs import JobQueue, JobsStatus
 from runweaver.worker.merge import Merger
@@ -13,6 +14,7 @@ from runweaver.worker.worker import Worker
 __all__ = [
     "DeadLetter",
     "DeadLetters",
+    "FailedJob",
     "FinalizerProcess",
     "JobQueue",
     "JobsStatus",
@@ -22,6 +24,7 @@ __all__ = [
     "Replay",
     "Story",
     "Worker",
+    "read_failed_jobs",
     "stop_on_signals",
     "story_of",
 ]

@@ -10,12 +10,12 @@ from rich.table import Table
 
 from runweaver.console.letters import All, LetterIds, checked_ids, report
 from runweaver.console.render import letter_facts, plain
+from runweaver.console.replaying import replaying
 from runweaver.console.terminal import NOT_FOUND, AsJson, fail, out, print_json_line
 from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.keys import Keys
-from runweaver.shared.partitions import raise_partitions
 from runweaver.shared.settings import ServerSettings, WorkerSettings
-from runweaver.worker import DeadLetters, JobQueue, Merger, Replay
+from runweaver.worker import DeadLetters, Replay
 
 commands = typer.Typer(no_args_is_help=True, help="Messages that could not be accepted.")
 
@@ -93,9 +93,6 @@ def _dead_letters() -> Iterator[DeadLetters]:
 def _replay() -> Iterator[tuple[DeadLetters, Replay]]:
     settings = WorkerSettings.load()
     with server_errors(settings.redis_url):
-        client, keys = connect(settings.redis_url, name="replay"), Keys(settings.namespace)
-        jobs = JobQueue(connect(settings.effective_jobs_url, name="replay-jobs", retries=0), keys)
-        partitions = raise_partitions(client, keys, settings.partitions)
-        letters = DeadLetters(client, keys)
-        merger = Merger(client, jobs, keys, settings, partitions=partitions)
-        yield letters, Replay(letters, merger, max_message_bytes=settings.max_message_bytes)
+        client = connect(settings.redis_url, name="replay")
+        jobs_client = connect(settings.effective_jobs_url, name="replay-jobs", retries=0)
+        yield replaying(client, jobs_client, settings)

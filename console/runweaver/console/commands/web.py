@@ -1,21 +1,49 @@
 """`runweaver console`: the page where people look."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from runweaver.console.commands.processes import Parent
+from runweaver.console.fleet import stop_with_parent
+from runweaver.console.terminal import out
+from runweaver.shared.errors import MissingExtraError
 from runweaver.shared.settings import ConsoleSettings
 
 commands = typer.Typer()
+
+_BROUGHT_BY_THE_EXTRA: Final = frozenset(
+    {"anyio", "fastapi", "jinja2", "markupsafe", "multipart", "starlette", "uvicorn"}
+)
 
 
 @commands.command("console")
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0: a free one.")] = 8080,
+    *,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Nothing can be changed from there. Also RUNWEAVER_CONSOLE_READ_ONLY.")
+    ] = False,
+    parent: Parent = None,
 ) -> None:
     """Serve the page where people look at runs, until SIGTERM."""
     # FastAPI takes a while to import, which other commands need not wait for.
-    from runweaver.console.web.serve import serve_console  # noqa: PLC0415
+    try:
+        from runweaver.console.web.serve import serve_console  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _BROUGHT_BY_THE_EXTRA:
+            raise
+        raise MissingExtraError(
+            f"{package} is not installed: the console needs pip install 'runweaver[console]'"
+        ) from None
+    if parent is not None:
+        stop_with_parent(parent)
+    serve_console(ConsoleSettings.load(console_read_only=read_only or None), host, port, tell=_tell)
 
-    serve_console(ConsoleSettings.load(), host, port)
+
+def _tell(address: str) -> None:
+    """Where the console is, for people; programs read the log."""
+    if out.is_terminal:
+        out.print(f"Runweaver's console is at {address}", highlight=False, soft_wrap=True)

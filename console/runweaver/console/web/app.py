@@ -5,23 +5,30 @@ from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from runweaver.console.http_server import checked_token
 from runweaver.console.sources import Sources, UnknownRunError
+from runweaver.console.web.access import Access, Door
 from runweaver.console.web.api import comparisons as comparisons_api
 from runweaver.console.web.api import insights as insights_api
+from runweaver.console.web.api import operations as operations_api
 from runweaver.console.web.api import runs as runs_api
-from runweaver.console.web.headers import SafeHeaders
+from runweaver.console.web.headers import SafeHeaders, safe_headers
 from runweaver.console.web.kept_runs import KeptRuns
+from runweaver.console.web.operations import Operations
 from runweaver.console.web.pages import compare as compare_page
+from runweaver.console.web.pages import dead_letters as dead_letters_page
 from runweaver.console.web.pages import goals as goals_page
+from runweaver.console.web.pages import login as login_page
+from runweaver.console.web.pages import operations as operations_page
 from runweaver.console.web.pages import run as run_page
 from runweaver.console.web.pages import runs as runs_page
-from runweaver.console.web.views import ASSETS, STATIC, page
+from runweaver.console.web.views import ASSETS, STATIC, trouble
 from runweaver.shared.errors import (
+    AccessRefusedError,
     ArchiveExpiredError,
     InvalidArgumentError,
     InvalidCursorError,
@@ -30,8 +37,16 @@ from runweaver.shared.errors import (
 )
 from runweaver.shared.settings import ConsoleSettings
 
-_API: Final = (runs_api.router, comparisons_api.router, insights_api.router)
-_PAGES: Final = (runs_page.router, run_page.router, compare_page.router, goals_page.router)
+_API: Final = (runs_api.router, comparisons_api.router, insights_api.router, operations_api.router)
+_PAGES: Final = (
+    runs_page.router,
+    run_page.router,
+    compare_page.router,
+    goals_page.router,
+    operations_page.router,
+    dead_letters_page.router,
+    login_page.router,
+)
 
 #: The status that each kind of trouble has, the special before the general.
 _STATUSES: Final = (
@@ -39,6 +54,7 @@ _STATUSES: Final = (
     (ArchiveExpiredError, 410),
     (InvalidArgumentError, 400),
     (InvalidCursorError, 400),
+    (AccessRefusedError, 403),
     (ServerError, 503),
     (RunweaverError, 500),
 )
@@ -48,7 +64,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
     """The console of one namespace. Nothing is connected before something is asked.
 
     Raises:
-        SettingsError: a URL makes no sense.
+        SettingsError: a URL makes no sense, or the token is too short.
     """
     app = FastAPI(
         title="Runweaver",
@@ -59,38 +75,44 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    token = checked_token("RUNWEAVER_CONSOLE_TOKEN", settings.console_token)
+    app.state.door = Door(token, read_only=settings.console_read_only)
     app.state.sources = Sources(settings)
     app.state.kept_runs = KeptRuns(app.state.sources)
+    app.state.operations = Operations(settings)
     for router in _API:
         app.include_router(router, prefix="/api")
     for router in _PAGES:
         app.include_router(router, include_in_schema=False)
     app.mount(ASSETS, StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Access, door=app.state.door)
     app.add_middleware(SafeHeaders)
     app.add_exception_handler(RunweaverError, _tell_trouble)
     app.add_exception_handler(HTTPException, _tell_http_trouble)
     app.add_exception_handler(RequestValidationError, _tell_what_was_asked)
+    app.add_exception_handler(Exception, _tell_mistake)
     return app
 
 
 def _tell_trouble(request: Request, error: Exception) -> Response:
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-    return _told(request, status, str(error))
+    return trouble(request, status, str(error))
 
 
 def _tell_http_trouble(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = "There is no such page." if error.status_code == 404 else str(error.detail)  # noqa: PLR2004
-    return _told(request, error.status_code, detail)
+    return trouble(request, error.status_code, detail)
 
 
 def _tell_what_was_asked(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     told = (f"{each['loc'][-1]}: {each['msg']}, got {each.get('input')!r:.100}" for each in error.errors())
-    return _told(request, 400, "; ".join(told))
+    return trouble(request, 400, "; ".join(told))
 
 
-def _told(request: Request, status: int, detail: str) -> Response:
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": detail}, status)
-    return page(request, "trouble.html", {"status": status, "detail": detail}, status=status)
+def _tell_mistake(request: Request, _error: Exception) -> Response:
+    # This is answered outside of what adds the headers. What went wrong is logged by the server.
+    answer = trouble(request, 500, "That is a mistake in Runweaver. Its log says more.")
+    answer.headers.update(safe_headers(request.url.path))
+    return answer

@@ -15,7 +15,8 @@ _HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Elsewhere nobody learns which run was looked at. With "no-referrer", forms would not say that they are from here.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -34,10 +35,18 @@ class SafeHeaders:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
-                # What agents wrote is no business of a shared computer's cache. Assets are named by their version.
-                is_asset = scope["path"].startswith("/static/")
-                headers.setdefault("Cache-Control", "public, max-age=86400" if is_asset else "no-store")
+                for name, value in safe_headers(scope["path"]).items():
+                    if name == "Cache-Control":
+                        headers.setdefault(name, value)
+                    else:
+                        headers[name] = value
             await send(message)
 
         await self._app(scope, receive, send_safely if scope["type"] == "http" else send)
+
+
+def safe_headers(path: str) -> dict[str, str]:
+    """What an answer has to say, by the path that was asked for."""
+    # What agents wrote is no business of a shared computer's cache. Assets are named by their version.
+    is_asset = path.startswith("/static/")
+    return {**_HEADERS, "Cache-Control": "public, max-age=86400" if is_asset else "no-store"}

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -19,13 +20,14 @@ _LAST_ANSWERS_S: Final = 2
 _log = get_logger(__name__)
 
 
-def serve_console(settings: ConsoleSettings, host: str, port: int) -> None:
+def serve_console(settings: ConsoleSettings, host: str, port: int, *, tell: Callable[[str], None]) -> None:
     """Serve pages, until SIGTERM.
 
     Args:
         settings: where the data is, and what people have to show.
         host: the address to listen at.
         port: 0 for a free one.
+        tell: is told the address, once somebody listens there.
 
     Raises:
         InvalidArgumentError: nobody can listen there.
@@ -43,5 +45,7 @@ def serve_console(settings: ConsoleSettings, host: str, port: int) -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_ANSWERS_S)
     shown = f"[{host}]" if ":" in host else host
-    _log.info("serving", url=f"http://{shown}:{listener.getsockname()[1]}/", with_token=token is not None)
+    address = f"http://{shown}:{listener.getsockname()[1]}/"
+    _log.info("serving", url=address, with_token=token is not None, read_only=settings.console_read_only)
+    tell(address)
     anyio.run(lambda: uvicorn.Server(config).serve(sockets=[listener]))

@@ -11,11 +11,14 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from runweaver.console.amounts import spell_bytes, spell_seconds
 from runweaver.console.sources import Sources
 from runweaver.console.web.kept_runs import KeptRuns
+from runweaver.console.web.operations import Operations
 from runweaver.console.web.run_view import pretty
+from runweaver.console.web.visit import Visit
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
 
@@ -26,7 +29,7 @@ STATIC: Final = _HERE / "static"
 _GIST: Final = 160
 
 #: The places of the navigation: path, name, and the key that goes there after `g`.
-PLACES: Final = (("/runs", "Runs", "r"), ("/goals", "Goals", "o"))
+PLACES: Final = (("/runs", "Runs", "r"), ("/goals", "Goals", "o"), ("/operations", "Operations", "p"))
 
 
 def sources_of(request: Request) -> Sources:
@@ -45,12 +48,33 @@ Reading = Annotated[Sources, Depends(sources_of)]
 Keeping = Annotated[KeptRuns, Depends(kept_runs_of)]
 
 
+def operations_of(request: Request) -> Operations:
+    """The pipeline behind a request."""
+    operations: Operations = request.app.state.operations
+    return operations
+
+
+Operating = Annotated[Operations, Depends(operations_of)]
+
+
 def page(
     request: Request, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> HTMLResponse:
     """A page. Whatever agents wrote is escaped: templates say nothing else is safe."""
-    known = {"path": request.url.path, "places": PLACES, "query": request.url.query}
+    known = {
+        "path": request.url.path,
+        "places": PLACES,
+        "query": request.url.query,
+        "visit": getattr(request.state, "visit", Visit()),
+    }
     return HTMLResponse(_templates.get_template(template).render({**known, **(context or {})}), status)
+
+
+def trouble(request: Request, status: int, detail: str) -> Response:
+    """What went wrong: a page for people, JSON for programs."""
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"detail": detail}, status)
+    return page(request, "trouble.html", {"status": status, "detail": detail}, status=status)
 
 
 def link(path: str, **parameters: object) -> str:
@@ -88,6 +112,13 @@ def _share(share: float) -> str:
     return f"{share:.0%}"
 
 
+def _visible(text: str) -> str:
+    """The same with what is not seen, or turns around what is, told in escapes."""
+    return "".join(
+        each if each.isprintable() or each in "\t\n" else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 def _gist(summary: RunSummary) -> str:
     """What went wrong in a run, or how it is told, in a line."""
     text = next(iter(summary.critical_problems), "") or summary.narrative.rpartition("\n")[2]
@@ -105,6 +136,7 @@ def _environment() -> Environment:
     environment.filters.update(
         moment=_moment, many=_many, share=_share, gist=_gist, pretty=pretty, duration=spell_duration
     )
+    environment.filters.update(seconds=spell_seconds, size=spell_bytes, visible=_visible)
     environment.globals.update(link=link, asset=_asset, version=version("runweaver"))
     return environment
 
