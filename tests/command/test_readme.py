@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def _commands() -> list[list[str]]:
 
 _AGENT, _BUILDER = _blocks("python")
 
-_RUN_UNTIL_STOPPED = ("worker", "finalizer", "watch")
+_RUN_UNTIL_STOPPED = ("worker", "finalizer", "watch", "console")
 
 
 @pytest.fixture
@@ -117,6 +118,20 @@ def test_watching_tells_of_the_run(own_pipeline: Pipeline, tmp_path: Path) -> No
 
     assert "  qualify-leads  completed  " in output.read_text()
     assert 0 == own_pipeline.stop(watcher)
+
+
+def test_the_console_shows_the_run(pipeline: Pipeline, agent_run_id: str, tmp_path: Path) -> None:
+    """The README's command serves it, here at a port that is free."""
+    [command] = [words[1:] for words in _commands() if words[:2] == ["runweaver", "console"]]
+    process = pipeline.spawn_logged(
+        [sys.executable, "-m", "runweaver.console", *command, "--port", "0"], tmp_path / "log"
+    )
+    wait_until(lambda: '"serving"' in (tmp_path / "log").read_text(), what="it listening")
+    [address] = re.findall(r"http://127\.0\.0\.1:\d+/", (tmp_path / "log").read_text())
+
+    with urllib.request.urlopen(f"{address}runs") as page:  # noqa: S310
+        assert agent_run_id in page.read().decode()
+    assert 0 == pipeline.stop(process)
 
 
 def _make(*arguments: str) -> subprocess.CompletedProcess[str]:

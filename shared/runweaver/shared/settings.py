@@ -14,6 +14,9 @@ from runweaver.shared.server_url import Kind, kind_of
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
 DEFAULT_LLM_URL: Final = "https://api.openai.com/v1"
 
+#: Where people look for the console.
+CONSOLE_PORT: Final = 8080
+
 _ENVIRONMENT_PREFIX: Final = "RUNWEAVER_"
 _DAY_S: Final = 24 * 60 * 60
 _CENTURY_S: Final = 36_500 * _DAY_S

@@ -15,7 +15,7 @@ from runweaver.console.monitoring.processes import FinalizerCollector, WorkerCol
 from runweaver.console.monitoring.serve import answering
 from runweaver.console.terminal import out
 from runweaver.console.up import run_up
-from runweaver.shared.settings import ExporterSettings, FinalizerSettings, WorkerSettings
+from runweaver.shared.settings import CONSOLE_PORT, ExporterSettings, FinalizerSettings, WorkerSettings
 from runweaver.worker import FinalizerProcess, Worker, stop_on_signals
 from runweaver.worker.interpreter import collect_rarely, switch_soon
 
@@ -76,9 +76,19 @@ def up(
     port: Annotated[int | None, typer.Option(help="Of the private server; absent: a free one.")] = None,
     data: Annotated[Path | None, typer.Option(help="Where the private server keeps its data; absent: nowhere.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="How many workers.")] = 1,
+    console_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help=f"Of the console; 0: a free one. Absent: {CONSOLE_PORT}, or a free one if it is taken.",
+        ),
+    ] = None,
+    *,
+    console: Annotated[bool, typer.Option("--console/--no-console", help="Whether to serve the console too.")] = True,
 ) -> None:
-    """Start workers, a finalizer and, where RUNWEAVER_REDIS_URL names none, a server, until Ctrl-C."""
-    run_up(out, port=port, data=data, workers=workers)
+    """Start workers, a finalizer, the console and, where RUNWEAVER_REDIS_URL names none, a server, until Ctrl-C."""
+    run_up(out, port=port, data=data, workers=workers, console_port=console_port, with_console=console)
 
 
 @commands.command()

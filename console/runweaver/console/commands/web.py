@@ -8,7 +8,7 @@ from runweaver.console.commands.processes import Parent
 from runweaver.console.fleet import stop_with_parent
 from runweaver.console.terminal import out
 from runweaver.shared.errors import MissingExtraError
-from runweaver.shared.settings import ConsoleSettings
+from runweaver.shared.settings import CONSOLE_PORT, ConsoleSettings
 
 commands = typer.Typer()
 
@@ -20,7 +20,7 @@ _BROUGHT_BY_THE_EXTRA: Final = frozenset(
 @commands.command("console")
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0: a free one.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0: a free one.")] = CONSOLE_PORT,
     *,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Nothing can be changed from there. Also RUNWEAVER_CONSOLE_READ_ONLY.")

@@ -1,5 +1,6 @@
 """Serves the console, until SIGTERM."""
 
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -39,6 +40,8 @@ def serve_console(settings: ConsoleSettings, host: str, port: int, *, tell: Call
             f"--host {host}: whoever reaches this address could read all runs: set RUNWEAVER_CONSOLE_TOKEN, or serve "
             "at 127.0.0.1"
         )
+    # Of its beginning and its end we say more than it does.
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger().level))
     app = create_app(settings)
     listener = listen(host, port)
     for number in (signal.SIGTERM, signal.SIGINT):
