@@ -80,7 +80,6 @@ def test_others_reach_it_only_with_a_token(own_pipeline: Pipeline, tmp_path: Pat
     """An address that is not this machine's own is refused without one; the log does not tell it."""
     everywhere = "0.0.0.0"  # noqa: S104
     refused = own_pipeline.run("console", "--host", everywhere)
-    short = own_pipeline.run("console", RUNWEAVER_CONSOLE_TOKEN="secret")  # noqa: S106
     _, address = _serve(own_pipeline, tmp_path / "log", "--host", everywhere, RUNWEAVER_CONSOLE_TOKEN=TOKEN)
     there = address.replace(everywhere, "127.0.0.1")
 
@@ -89,20 +88,14 @@ def test_others_reach_it_only_with_a_token(own_pipeline: Pipeline, tmp_path: Pat
         "--host 0.0.0.0: whoever reaches this address could read all runs: set RUNWEAVER_CONSOLE_TOKEN"
         in refused.stderr
     )
-    assert (2, True, False) == (short.returncode, "at least 16" in short.stderr, "secret" in short.stderr)
     assert 401 == _get(f"{there}api/status")[0]
     assert 200 == _get(f"{there}api/status", Authorization=f"Bearer {TOKEN}")[0]
     assert TOKEN not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize(
-    ("options", "environment"), [(["--read-only"], {}), ([], {"RUNWEAVER_CONSOLE_READ_ONLY": "1"})]
-)
-def test_it_can_be_told_to_only_read(
-    own_pipeline: Pipeline, tmp_path: Path, options: list[str], environment: dict[str, str]
-) -> None:
-    """By an option or by a setting."""
-    _serve(own_pipeline, tmp_path / "log", *options, **environment)
+def test_it_can_be_told_to_only_read(own_pipeline: Pipeline, tmp_path: Path) -> None:
+    """By an option, besides the setting."""
+    _serve(own_pipeline, tmp_path / "log", "--read-only")
 
     assert '"read_only": true' in (tmp_path / "log").read_text()
 

@@ -35,6 +35,7 @@ from runweaver.shared.run import (
     RunStatus,
 )
 from runweaver.shared.settings import (
+    ConsoleSettings,
     ExporterSettings,
     FinalizerSettings,
     McpSettings,
@@ -52,6 +53,7 @@ __all__ = [
     "AttentionFlag",
     "AttentionThresholds",
     "Completeness",
+    "ConsoleSettings",
     "CorruptArchiveError",
     "CorruptDataError",
     "CorruptFiguresError",
