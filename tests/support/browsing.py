@@ -28,7 +28,7 @@ PHONE: Final = {"width": 390, "height": 844}
 ZONE: Final = "Asia/Kathmandu"
 
 #: No page takes that long, however busy the machine is.
-_PATIENCE_MS: Final = 20_000
+_PATIENCE_MS: Final = 10_000
 _ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
