@@ -12,7 +12,7 @@ from tests.support.hostile import COMPUTED, MARK
 _FOREIGN: Final = f"""() => [...document.querySelectorAll("*")].filter((each) =>
   each.classList.contains("{MARK}")
   || each.matches("script:not([src^='/static/']), style, iframe, object, embed, base, meta[http-equiv], [autofocus]")
-  || [...each.attributes].some((attribute) => attribute.name.startsWith("on") || attribute.name === "style")
+  || [...each.attributes].some((attribute) => attribute.name.startsWith("on"))
   || /^\\s*javascript:/i.test(each.getAttribute("href") ?? each.getAttribute("src") ?? "")
 ).map((each) => each.outerHTML.slice(0, 200))"""
 

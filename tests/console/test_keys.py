@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
+from runweaver.console.web.views import link
 from tests.console.conftest import Visiting
 from tests.support.filling import Filled
 
@@ -31,7 +32,7 @@ def test_finding_is_a_key_away(visiting: Visiting, filled: Filled) -> None:
         expect(page.get_by_role("searchbox")).to_be_focused()
         page.keyboard.type(filled.failed)
         page.keyboard.press("Enter")
-        page.wait_for_url(f"**/runs/{filled.failed}")
+        page.wait_for_url(f"**{link(f'/runs/{filled.failed}')}")
 
         page.keyboard.press("/")
         page.keyboard.type("no way worked")

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
+from runweaver.console.web.views import link
 from tests.console.conftest import Visiting
 from tests.support.browsing import ZONE
 from tests.support.filling import Filled
@@ -39,6 +40,7 @@ def test_a_moment_is_one_of_the_readers_zone(
     local = (ended.astimezone(ZoneInfo(ZONE)) + timedelta(seconds=1)).replace(tzinfo=None, microsecond=0)
     with visiting() as visit:
         page = visit.open("/runs")
+        page.get_by_text("More filters").click()
         page.get_by_label("Ended before").fill(local.isoformat())
         page.get_by_role("button", name="Find", exact=True).click()
         page.wait_for_url("**until=**")
@@ -90,7 +92,7 @@ def test_it_works_without_scripts(visiting: Visiting, filled: Filled) -> None:
         page.get_by_role("button", name="Find", exact=True).click()
         page.wait_for_url("**status=failed**")
         page.get_by_role("link", name=filled.failed).click()
-        page.wait_for_url(f"**/runs/{filled.failed}")
+        page.wait_for_url(f"**{link(f'/runs/{filled.failed}')}")
         expect(page.locator("main")).to_contain_text("no way worked")
 
 

@@ -155,7 +155,7 @@ class Timeline {
     this.data.nodes.forEach((name, lane) => {
       const y = lane * LANE + LANE / 2;
       pen.fillStyle = colour("soft");
-      let shown = name;
+      let shown = name.slice(0, 80); // measuring what is long takes seconds
       while (shown.length > 1 && pen.measureText(shown).width > this.names - 12) shown = `${shown.slice(0, -2)}…`;
       pen.fillText(shown, 0, y);
       pen.beginPath();
