@@ -12,7 +12,7 @@ ROUNDS ?= 3
 SCALE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-matrix chaos failovers check format simulate bench bench-spread bench-floods bench-producer fuzz clean
+.PHONY: help demo up test test-matrix chaos failovers check format simulate bench bench-spread bench-floods bench-producer fuzz screenshots clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ bench-producer: .venv/.developed ## Measure: how long decide() keeps an agent, w
 
 fuzz: .venv/.fuzzing ## Throw made-up input at all that takes some (SECONDS=600)
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
+
+screenshots: .venv/.developed ## Make the pictures of the console in docs/images/console anew (needs Chromium)
+	$(BIN)/python -m tests.console.screenshots docs/images/console
 
 clean: ## Remove what the other targets made
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .fuzz

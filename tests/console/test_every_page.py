@@ -24,7 +24,7 @@ every_place = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.n
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_everybody_can_use_it(visiting: Visiting, filled: Filled, place: Place, *, dark: bool) -> None:
     """No script fails, nothing is forbidden or missing, nothing is wider than the window, and axe finds nothing."""
-    with visiting(dark=dark, bypass_csp=False) as visit:
+    with visiting(dark=dark) as visit:
         page = visit.open(place.of(filled), status=place.status)
 
         assert [] == _troubles(visit, place)

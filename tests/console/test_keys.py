@@ -9,7 +9,7 @@ from tests.console.conftest import Visiting
 from tests.support.filling import Filled
 
 
-def test_rows_are_walked_and_opened(visiting: Visiting, filled: Filled) -> None:
+def test_rows_are_walked_and_opened(visiting: Visiting) -> None:
     """`j` goes down, `k` up, and not beyond the first; Enter opens."""
     with visiting() as visit:
         page = visit.open("/runs")
@@ -40,7 +40,7 @@ def test_finding_is_a_key_away(visiting: Visiting, filled: Filled) -> None:
         page.wait_for_url("**/runs?grep=no+way+worked")
 
 
-def test_leaving_a_field(visiting: Visiting, filled: Filled) -> None:
+def test_leaving_a_field(visiting: Visiting) -> None:
     """Escape leaves what is being filled in, and letters are keys again."""
     with visiting() as visit:
         page = visit.open("/runs")
@@ -52,7 +52,7 @@ def test_leaving_a_field(visiting: Visiting, filled: Filled) -> None:
         expect(page.locator("[data-rows] > [data-href] a").first).to_be_focused()
 
 
-def test_the_keys_are_told(visiting: Visiting, filled: Filled) -> None:
+def test_the_keys_are_told(visiting: Visiting) -> None:
     """`?` tells them, and Escape or another `?` ends that; so does the button, for those with a mouse."""
     with visiting() as visit:
         page = visit.open("/runs")
@@ -67,7 +67,7 @@ def test_the_keys_are_told(visiting: Visiting, filled: Filled) -> None:
         expect(keys).to_be_hidden()
 
 
-def test_every_place_has_a_key(visiting: Visiting, filled: Filled) -> None:
+def test_every_place_has_a_key(visiting: Visiting) -> None:
     """`g` and the letter that the help tells goes to each page of the navigation, from anywhere."""
     with visiting() as visit:
         page = visit.open("/no/such/page", status=404)
@@ -94,7 +94,7 @@ def test_the_theme_stays(visiting: Visiting, filled: Filled) -> None:
         assert dark == page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-def test_the_content_can_be_reached_first(visiting: Visiting, filled: Filled) -> None:
+def test_the_content_can_be_reached_first(visiting: Visiting) -> None:
     """The first Tab offers to skip what all pages have."""
     with visiting() as visit:
         page = visit.open("/runs")

@@ -31,9 +31,7 @@ def test_a_list_can_be_shared(visiting: Visiting, filled: Filled) -> None:
         expect(page.get_by_label("Status")).to_have_value("failed")
 
 
-def test_a_moment_is_one_of_the_readers_zone(
-    visiting: Visiting, filled_pipeline: tuple[Pipeline, Filled]
-) -> None:
+def test_a_moment_is_one_of_the_readers_zone(visiting: Visiting, filled_pipeline: tuple[Pipeline, Filled]) -> None:
     """A time that is filled in is the reader's; the address says which moment that is, for readers elsewhere."""
     pipeline, filled = filled_pipeline
     ended = pipeline.summary(filled.failed).finished_at
@@ -65,7 +63,7 @@ def test_times_are_the_readers(visiting: Visiting, filled_pipeline: tuple[Pipeli
 
 def test_the_list_goes_on(visiting: Visiting, filled_pipeline: tuple[Pipeline, Filled]) -> None:
     """More is loaded when the end comes into view, until there is no more; each run is there once, as in the API."""
-    pipeline, filled = filled_pipeline
+    pipeline, _ = filled_pipeline
     wanted = [each.run_id for each in pipeline.summaries.list(limit=500, tag="demo").items]
     assert len(wanted) > 50
     with visiting() as visit:

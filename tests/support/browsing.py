@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
@@ -130,9 +129,3 @@ def visit(browser: Browser, address: str, *, dark: bool = False, phone: bool = F
         yield visiting
     finally:
         context.close()
-
-
-def save_screenshot(page: Page, path: Path) -> None:
-    """A picture of what is seen without scrolling."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=path, animations="disabled", caret="hide")
