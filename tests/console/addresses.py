@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from tests.support.filling import Filled
 from tests.support.hostile import LARGE, TEXTS
@@ -25,6 +26,7 @@ class Place:
 
 
 PLACES: Final = (
+    Place("fleet", "/", is_shown=True),
     Place("runs", "/runs", is_shown=True),
     Place("runs-filtered", "/runs?status=failed&goal={goal}"),
     Place("runs-none", "/runs?goal=nobody-has-this"),
@@ -34,13 +36,29 @@ PLACES: Final = (
     Place("run-stuck", "/runs/{stuck}"),
     Place("run-running", "/runs/{running}"),
     Place("run-long", "/runs/{long}"),
+    Place("run-decision", "/runs/{failed}?decision=hotels-1"),
+    Place("compare", "/compare?a={failed}&b={completed}", is_shown=True),
+    Place("compare-nearest", "/compare?a={failed}&nearest=1"),
+    Place("compare-nothing", "/compare"),
+    Place("goals", "/goals"),
+    Place("goal", "/goals/{goal}", is_shown=True),
+    Place("operations", "/operations", is_shown=True),
+    Place("dead-letters", "/operations/dead-letters"),
+    Place("login", "/login"),
     Place("unknown-run", "/runs/nobody-knows-it", status=404),
     Place("unknown-page", "/no/such/page", status=404),
 )
 
 #: In a namespace in which every field holds hostile text.
 HOSTILE: Final = (
+    "/",
     "/runs",
+    "/goals",
+    "/goals/hostile",
     *(f"/runs/{run_id}" for run_id in TEXTS),
+    *(f"/runs/{run_id}?{urlencode({'decision': f'{text}1'})}" for run_id, text in TEXTS.items() if len(text) < 1_000),
+    *(f"/compare?a={run_id}&b={run_id}-completed" for run_id in TEXTS),
     f"/runs/{LARGE}",
+    f"/runs/{LARGE}?decision=reasoning",
+    f"/compare?a={LARGE}&b=script",
 )
