@@ -45,7 +45,7 @@ def browser_thread() -> Iterator[BrowserThread]:
 
 @pytest.fixture(scope="session")
 def filled_pipeline(server: Server) -> Iterator[tuple[Pipeline, Filled]]:
-    """A namespace as a fleet leaves it after a day, with a worker and a finalizer that go on. Only add to it."""
+    """A namespace as a fleet leaves it after two days, with a worker and a finalizer that go on. Only add to it."""
     with Pipeline(server.url, "filled") as running:
         running.start("worker")
         running.start("finalizer")
