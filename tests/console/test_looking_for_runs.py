@@ -10,6 +10,7 @@ from tests.console.conftest import Visiting
 from tests.support.browsing import ZONE
 from tests.support.filling import Filled
 from tests.support.processes import Pipeline
+from tests.support.waiting import wait_until
 
 
 def test_a_list_can_be_shared(visiting: Visiting, filled: Filled) -> None:
@@ -69,9 +70,12 @@ def test_the_list_goes_on(visiting: Visiting, filled_pipeline: tuple[Pipeline, F
     with visiting() as visit:
         page = visit.open("/runs?tag=demo")
         assert 50 <= len(_runs(page)) <= len(wanted)
-        page.keyboard.press("End")
-        expect(page.locator("[data-run]")).to_have_count(len(wanted))
 
+        def reach_the_end() -> bool:
+            page.keyboard.press("End")
+            return page.locator("[data-run]").count() == len(wanted)
+
+        wait_until(reach_the_end, what="all runs listed")
         assert wanted == _runs(page)
         expect(page.locator("a[data-more]")).to_have_count(0)
         assert [] == visit.troubles

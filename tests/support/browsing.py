@@ -94,12 +94,17 @@ class Visit:
         """Note what goes wrong from now on."""
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
-        self.page.on("requestfailed", lambda request: self.troubles.append(f"not loaded: {request.url}"))
+        self.page.on("requestfailed", self._note_request)
         self.page.on("dialog", self._note_dialog)
 
     def _note_console(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.troubles.append(f"{message.type}: {message.text}")
+
+    def _note_request(self, request: Any) -> None:
+        # Whoever leaves a page aborts what it was still waiting for.
+        if request.failure != "net::ERR_ABORTED":
+            self.troubles.append(f"not loaded: {request.url}: {request.failure}")
 
     def _note_dialog(self, dialog: Any) -> None:
         self.troubles.append(f"dialog: {dialog.message}")

@@ -23,7 +23,7 @@ from tests.support.recordings import RECORDINGS
 _RECORDED: Final = 40
 _DEMO: Final = 160
 _SPAN: Final = timedelta(hours=46)
-_LONG: Final = 300
+_LONG: Final = 120
 
 
 @dataclass(frozen=True)
