@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from runweaver.producer import ActiveRun, DecisionInProgress, ProblemHandler, Producer, current_run, decision
 from runweaver.query import (
@@ -12,6 +12,8 @@ from runweaver.query import (
     Divergence,
     Explanation,
     Filters,
+    Fleet,
+    GoalOverview,
     Insights,
     Page,
     Runs,
@@ -210,6 +212,14 @@ def why_it_ended_so(run: Run, other: Run) -> list[str]:
     first: Divergence | None = comparison.first_divergence
     changed: list[str] = [change.path for change in first.changed] if first is not None else []
     return told + ids + changed + [entry.text for entry in entries]
+
+
+def look_at_the_fleet() -> list[str]:
+    overview = Fleet().over(timedelta(hours=6), goals=5)
+    worse: list[GoalOverview] = [goal for goal in overview.goals if goal.direction == "worse"]
+    rates: list[float] = [step.success.rate for step in overview.steps]
+    errors: list[str] = [change.error for change in Fleet().changes(timedelta(days=1)).changes]
+    return [goal.goal for goal in worse] + errors + [str(rate) for rate in rates]
 
 
 class ShortNarrator:

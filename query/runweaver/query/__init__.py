@@ -1,6 +1,7 @@
 """What a Builder reads: summaries of finished runs, and full runs, finished or still going on."""
 
 from runweaver.query.filters import Filters, Wanted
+from runweaver.query.fleet import Fleet
 from runweaver.query.insights import Insights
 from runweaver.query.many_runs.findings import (
     ChangeFinding,
@@ -22,6 +23,7 @@ from runweaver.query.many_runs.findings import (
     Trend,
     TrendPoint,
 )
+from runweaver.query.many_runs.fleet_overview import FleetChanges, FleetOverview, FleetStep, GoalOverview
 from runweaver.query.many_runs.rate import Rate
 from runweaver.query.one_run.explain import explain
 from runweaver.query.one_run.explanation import Explanation
@@ -48,9 +50,14 @@ __all__ = [
     "ErrorFinding",
     "Explanation",
     "Filters",
+    "Fleet",
+    "FleetChanges",
+    "FleetOverview",
+    "FleetStep",
     "GoalContrast",
     "GoalFinding",
     "GoalInsights",
+    "GoalOverview",
     "GoalSuggestion",
     "HabitFinding",
     "Insights",

@@ -77,6 +77,10 @@ class PipelineStatus(BaseModel):
         return sum(partition.backlog for partition in self.partitions)
 
     @property
+    def about_messages(self) -> int:
+        return sum(partition.about_messages for partition in self.partitions)
+
+    @property
     def lag_s(self) -> float:
         return max((partition.lag_s for partition in self.partitions), default=0.0)
 

@@ -56,7 +56,16 @@ def trend(aggregate: Aggregate, before: Rate, now: Rate, since_ms: int, until_ms
         )
         for place in range(_TREND_POINTS)
     ]
-    return Trend(points=points, before=before, now=now, direction=_direction(before, now))
+    return Trend(points=points, before=before, now=now, direction=direction_of(before, now))
+
+
+def direction_of(before: Rate, now: Rate) -> Direction:
+    """Whether a rate is another than before, as far as that is no chance."""
+    if not before.total or not now.total:
+        return Direction.UNKNOWN
+    if now.is_clearly_above(before):
+        return Direction.BETTER
+    return Direction.WORSE if before.is_clearly_above(now) else Direction.STEADY
 
 
 def errors(aggregate: Aggregate, limit: int) -> list[ErrorFinding]:
@@ -158,14 +167,6 @@ def quantile(steps: Counter[int], share: float) -> int | None:
 def moment(milliseconds: int) -> datetime:
     """The time so many milliseconds after 1970."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _direction(before: Rate, now: Rate) -> Direction:
-    if not before.total or not now.total:
-        return Direction.UNKNOWN
-    if now.is_clearly_above(before):
-        return Direction.BETTER
-    return Direction.WORSE if before.is_clearly_above(now) else Direction.STEADY
 
 
 def _error(key: ErrorKey, tally: ErrorTally) -> ErrorFinding:
