@@ -13,9 +13,11 @@ from runweaver.console.http_server import checked_token
 from runweaver.console.sources import Sources, UnknownRunError
 from runweaver.console.web.access import Access, Door
 from runweaver.console.web.api import comparisons as comparisons_api
+from runweaver.console.web.api import events as events_api
 from runweaver.console.web.api import insights as insights_api
 from runweaver.console.web.api import operations as operations_api
 from runweaver.console.web.api import runs as runs_api
+from runweaver.console.web.events import Events
 from runweaver.console.web.headers import SafeHeaders, safe_headers
 from runweaver.console.web.kept_runs import KeptRuns
 from runweaver.console.web.operations import Operations
@@ -37,7 +39,13 @@ from runweaver.shared.errors import (
 )
 from runweaver.shared.settings import ConsoleSettings
 
-_API: Final = (runs_api.router, comparisons_api.router, insights_api.router, operations_api.router)
+_API: Final = (
+    events_api.router,
+    runs_api.router,
+    comparisons_api.router,
+    insights_api.router,
+    operations_api.router,
+)
 _PAGES: Final = (
     runs_page.router,
     run_page.router,
@@ -79,6 +87,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
     app.state.door = Door(token, read_only=settings.console_read_only)
     app.state.sources = Sources(settings)
     app.state.kept_runs = KeptRuns(app.state.sources)
+    app.state.events = Events(app.state.sources.summaries)
     app.state.operations = Operations(settings)
     for router in _API:
         app.include_router(router, prefix="/api")

@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 import anyio
@@ -11,6 +12,7 @@ import uvicorn
 
 from runweaver.console.http_server import checked_token, is_loopback, listen
 from runweaver.console.web.app import create_app
+from runweaver.console.web.events import Events
 from runweaver.shared.errors import SettingsError
 from runweaver.shared.log import get_logger
 from runweaver.shared.settings import ConsoleSettings
@@ -51,4 +53,16 @@ def serve_console(settings: ConsoleSettings, host: str, port: int, *, tell: Call
     address = f"http://{shown}:{listener.getsockname()[1]}/"
     _log.info("serving", url=address, with_token=token is not None, read_only=settings.console_read_only)
     tell(address)
-    anyio.run(lambda: uvicorn.Server(config).serve(sockets=[listener]))
+    anyio.run(lambda: _Server(config, app.state.events).serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    """Tells those who listen for events that it ends: it waits for all answers, and theirs never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, events: Events) -> None:
+        super().__init__(config)
+        self._events = events
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._events.close()
+        super().handle_exit(sig, frame)
