@@ -55,14 +55,14 @@ def _fill(site: Site, runs: int) -> None:
             scores: dict[str, float] = {}
             for number in range(start, min(start + _RUNS_A_PIPELINE, runs)):
                 ended_at_ms = int((newest - timedelta(seconds=number)).timestamp() * 1000)
-                figures = _figures(dice, number, ended_at_ms)
+                figures = run_figures(dice, number, ended_at_ms)
                 pipeline.set(KEYS.figures(figures.run_id), figures.pack(), ex=_TTL_S)
                 scores[figures.run_id] = ended_at_ms
             pipeline.zadd(KEYS.index_goal(_GOAL), scores)
             pipeline.execute()
 
 
-def _figures(dice: random.Random, number: int, ended_at_ms: int) -> RunFigures:
+def run_figures(dice: random.Random, number: int, ended_at_ms: int) -> RunFigures:
     """A run of ten steps in four nodes, with one of three options each; every third run fails."""
     is_lost = number % 3 == 0
     choices: list[tuple[Any, ...]] = []

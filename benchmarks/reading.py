@@ -90,7 +90,7 @@ def _medians_us(readers: Mapping[str, _Reader], calls: int) -> dict[tuple[str, s
 def _filled(site: Site, runs: int, goals: int) -> _Reader:
     """Write so many summaries, as a finalizer does."""
     expires_at_ms = (time.time() + _TTL_S) * 1000
-    model = _summary()
+    model = model_summary()
     for start in range(0, runs, _RUNS_A_PIPELINE):
         indexed = []
         with site.client.pipeline(transaction=False) as pipeline:
@@ -126,7 +126,7 @@ def _goal_id(number: int) -> str:
     return f"qualify-leads-{number}"
 
 
-def _summary() -> RunSummary:
+def model_summary() -> RunSummary:
     """What the others are made from."""
     return RunSummary(
         run_id=_run_id(0),

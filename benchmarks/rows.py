@@ -5,6 +5,7 @@ from typing import Final
 
 from benchmarks import (
     finalizing,
+    fleet,
     huge_run,
     idle,
     ingest,
@@ -32,6 +33,7 @@ _MODULES: Final = (
     huge_run,
     reading,
     insights,
+    fleet,
     memory,
     idle,
 )

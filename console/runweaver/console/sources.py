@@ -1,7 +1,7 @@
 """What pages and tools read from."""
 
 from runweaver.console.live import live_summary
-from runweaver.query import Insights, Runs, Summaries
+from runweaver.query import Fleet, Insights, Runs, Summaries
 from runweaver.shared.connection import connect
 from runweaver.shared.errors import ArchiveExpiredError, InvalidArgumentError
 from runweaver.shared.keys import Keys
@@ -40,6 +40,7 @@ class Sources:
         self.summaries = Summaries(settings.redis_url, namespace=settings.namespace)
         self.runs = Runs(settings.redis_url, namespace=settings.namespace)
         self.insights = Insights(settings.redis_url, namespace=settings.namespace)
+        self.fleet = Fleet(settings.redis_url, namespace=settings.namespace)
 
     def summary(self, run_id: str) -> RunSummary:
         """The summary of a run; of one that goes on, or was not summarised yet, as it stands (revision 0).

@@ -14,6 +14,7 @@ from runweaver.console.sources import Sources, UnknownRunError
 from runweaver.console.web.access import Access, Door
 from runweaver.console.web.api import comparisons as comparisons_api
 from runweaver.console.web.api import events as events_api
+from runweaver.console.web.api import fleet as fleet_api
 from runweaver.console.web.api import insights as insights_api
 from runweaver.console.web.api import operations as operations_api
 from runweaver.console.web.api import runs as runs_api
@@ -23,6 +24,7 @@ from runweaver.console.web.kept_runs import KeptRuns
 from runweaver.console.web.operations import Operations
 from runweaver.console.web.pages import compare as compare_page
 from runweaver.console.web.pages import dead_letters as dead_letters_page
+from runweaver.console.web.pages import fleet as fleet_page
 from runweaver.console.web.pages import goals as goals_page
 from runweaver.console.web.pages import login as login_page
 from runweaver.console.web.pages import operations as operations_page
@@ -41,12 +43,14 @@ from runweaver.shared.settings import ConsoleSettings
 
 _API: Final = (
     events_api.router,
+    fleet_api.router,
     runs_api.router,
     comparisons_api.router,
     insights_api.router,
     operations_api.router,
 )
 _PAGES: Final = (
+    fleet_page.router,
     runs_page.router,
     run_page.router,
     compare_page.router,

@@ -28,8 +28,15 @@ STATIC: Final = _HERE / "static"
 #: Of what happened in a run, so many characters stand in lists.
 _GIST: Final = 160
 
+_THOUSAND: Final = 1_000
+
 #: The places of the navigation: path, name, and the key that goes there after `g`.
-PLACES: Final = (("/runs", "Runs", "r"), ("/goals", "Goals", "o"), ("/operations", "Operations", "p"))
+PLACES: Final = (
+    ("/", "Fleet", "f"),
+    ("/runs", "Runs", "r"),
+    ("/goals", "Goals", "o"),
+    ("/operations", "Operations", "p"),
+)
 
 
 def sources_of(request: Request) -> Sources:
@@ -108,6 +115,15 @@ def _many(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def _compact(number: float) -> str:
+    """A number that need not be exact: `840`, `12.4k`, `3.1M`."""
+    for unit in ("", "k", "M"):
+        if number < _THOUSAND:
+            return f"{number:.1f}{unit}" if unit else f"{number:.0f}"
+        number /= _THOUSAND
+    return f"{number:,.1f}G"
+
+
 def _share(share: float) -> str:
     return f"{share:.0%}"
 
@@ -134,7 +150,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        moment=_moment, many=_many, share=_share, gist=_gist, pretty=pretty, duration=spell_duration
+        moment=_moment, many=_many, compact=_compact, share=_share, gist=_gist, pretty=pretty, duration=spell_duration
     )
     environment.filters.update(seconds=spell_seconds, size=spell_bytes, visible=_visible)
     environment.globals.update(link=link, asset=_asset, version=version("runweaver"))
