@@ -62,7 +62,7 @@ AskedFilters = Annotated[Filters, Depends(_filters)]
 def as_parameters(filters: Filters) -> dict[str, str]:
     """The same for an address: only what says something."""
     return {
-        name: value.isoformat() if isinstance(value, datetime) else str(value)
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
         for name, value in filters.items()
         if value is not None
     }

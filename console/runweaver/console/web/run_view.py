@@ -13,6 +13,12 @@ from runweaver.shared.summary import RunSummary
 A_PIECE: Final = 200
 #: Of a value, so many characters are shown. All of it is one click away, as JSON.
 _MOST_CHARACTERS: Final = 20_000
+_MOST_PROSE: Final = 2_000
+_MOST_LINES: Final = 30
+#: What turns the direction of the words after it, ours among them, as escapes.
+_TURNING: Final = {
+    each: f"\\u{each:04x}" for each in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
 
 
 @dataclass(frozen=True)
@@ -145,9 +151,17 @@ def opened(run: Run, decision_id: str) -> Opened | None:
 def pretty(value: Any) -> str:
     """A value as JSON that can be read; a long one is cut, and says so."""
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    if len(text) <= _MOST_CHARACTERS:
-        return text
-    return f"{text[:_MOST_CHARACTERS]}…\n({len(text) - _MOST_CHARACTERS:,} more characters: see the JSON)"
+    return _cut(text, _MOST_CHARACTERS)
+
+
+def prose(text: str) -> str:
+    """What somebody wrote, to stand among other things: a page of it at most, and in the direction of the page."""
+    lines = text[:_MOST_PROSE].split("\n", _MOST_LINES)
+    return _cut(text, len("\n".join(lines[:_MOST_LINES]))).translate(_TURNING)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…\n({len(text) - most:,} more characters: see the JSON)"
 
 
 def bars(run: Run) -> Iterator[tuple[int, int, int, str, str, str]]:

@@ -1,8 +1,8 @@
 """Serves the console, until SIGTERM."""
 
 import logging
+import os
 import signal
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Final
@@ -47,7 +47,8 @@ def serve_console(settings: ConsoleSettings, host: str, port: int, *, tell: Call
     app = create_app(settings)
     listener = listen(host, port)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        # Before the server takes signals itself, and when it has answered the last. There is nothing to tidy up.
+        signal.signal(number, lambda *_: os._exit(0))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_ANSWERS_S)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"

@@ -17,7 +17,7 @@ from runweaver.console.amounts import spell_bytes, spell_seconds
 from runweaver.console.sources import Sources
 from runweaver.console.web.kept_runs import KeptRuns
 from runweaver.console.web.operations import Operations
-from runweaver.console.web.run_view import pretty
+from runweaver.console.web.run_view import pretty, prose
 from runweaver.console.web.visit import Visit
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
@@ -150,7 +150,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        moment=_moment, many=_many, compact=_compact, share=_share, gist=_gist, pretty=pretty, duration=spell_duration
+        moment=_moment,
+        many=_many,
+        compact=_compact,
+        share=_share,
+        gist=_gist,
+        pretty=pretty,
+        prose=prose,
+        duration=spell_duration,
     )
     environment.filters.update(seconds=spell_seconds, size=spell_bytes, visible=_visible)
     environment.globals.update(link=link, asset=_asset, version=version("runweaver"))

@@ -4,10 +4,10 @@ import { localize, say } from "./console.js";
 
 const SLOW_MS = 2000;
 
-/** Get a page of ours and put the named parts of it in the place of those that are here. */
-async function renew(address, names) {
+/** Get a page of ours and put the named parts of it in the place of those that are here, unless they are not wanted by then. */
+async function renew(address, names, isWanted = () => true) {
   const answer = await fetch(address);
-  if (!answer.ok) return null;
+  if (!answer.ok || !isWanted()) return null;
   const there = new DOMParser().parseFromString(await answer.text(), "text/html");
   localize(there);
   for (const name of names) {
@@ -19,7 +19,11 @@ async function renew(address, names) {
 
 // Decisions open in place.
 
+let turn = 0;
+
 async function open(id, { isBack = false } = {}) {
+  turn += 1;
+  const mine = turn;
   const address = new URL(location.href);
   if (id === null) address.searchParams.delete("decision");
   else address.searchParams.set("decision", id);
@@ -28,7 +32,8 @@ async function open(id, { isBack = false } = {}) {
   if (id === null) {
     document.getElementById("decision").hidden = true;
   } else {
-    await renew(address, ["decision"]);
+    // Who goes on fast is not taken back by what comes late.
+    if (!await renew(address, ["decision"], () => mine === turn)) return;
     const panel = document.getElementById("decision");
     panel.scrollIntoView({ block: "nearest" });
     say(panel.querySelector("h2")?.textContent ?? "");
