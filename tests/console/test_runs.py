@@ -43,26 +43,28 @@ def _make(pipeline: Pipeline, producer: Producer, goal: str, count: int = 1, **e
 
 def test_filters_stand_in_the_address(console: TestClient, pipeline: Pipeline, producer: Producer) -> None:
     """Each by itself and all together. What a form leaves empty says nothing; who gets the address sees the same."""
-    mine = _make(pipeline, producer, "listed", 2)
-    failed = _make(pipeline, producer, "listed", status="failed")
+    mine = _make(pipeline, producer, "listed-here", 2)
+    failed = _make(pipeline, producer, "listed-here", status="failed")
 
-    assert [*failed, *mine[::-1]] == _listed(console, "/runs?goal=listed&status=&since=&min_tokens=")
-    assert failed == _listed(console, "/runs?goal=listed&status=failed")
-    assert mine[1:] == _listed(console, "/runs?goal=listed&min_tokens=150")
-    assert set(mine + failed) == set(_listed(console, "/runs?tag=tag-listed&node=node/listed&grep=step+of+LISTED"))
-    page = console.get("/runs?goal=listed&status=failed").text
-    assert 'value="listed"' in page
+    assert [*failed, *mine[::-1]] == _listed(console, "/runs?goal=listed-here&status=&since=&min_tokens=")
+    assert failed == _listed(console, "/runs?goal=listed-here&status=failed")
+    assert mine[1:] == _listed(console, "/runs?goal=listed-here&min_tokens=150")
+    assert set(mine + failed) == set(
+        _listed(console, "/runs?tag=tag-listed-here&node=node/listed-here&grep=step+of+LISTED-HERE")
+    )
+    page = console.get("/runs?goal=listed-here&status=failed").text
+    assert 'value="listed-here"' in page
     assert "<option selected>failed</option>" in page
 
 
 def test_times_without_a_zone_are_utc(console: TestClient, pipeline: Pipeline, producer: Producer) -> None:
     """As a form gives them where no script is there to tell the zone."""
-    (run_id,) = _make(pipeline, producer, "timed")
+    (run_id,) = _make(pipeline, producer, "timed-here")
     ended = pipeline.summary(run_id).finished_at
     before, after = (f"{ended + timedelta(seconds=by):%Y-%m-%dT%H:%M:%S}" for by in (-2, 2))
 
-    assert [run_id] == _listed(console, f"/runs?goal=timed&since={before}&until={after}")
-    assert [] == _listed(console, f"/runs?goal=timed&since={after}")
+    assert [run_id] == _listed(console, f"/runs?goal=timed-here&since={before}&until={after}")
+    assert [] == _listed(console, f"/runs?goal=timed-here&since={after}")
 
 
 def test_the_list_goes_on_where_it_was_left(console: TestClient, pipeline: Pipeline, producer: Producer) -> None:
