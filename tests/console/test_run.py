@@ -76,7 +76,7 @@ def test_each_sentence_leads_to_its_decisions(console: TestClient, pipeline: Pip
 
     page = _page(console, f"/runs/{run.run_id}")
     failure = next(line for line in page.split("<p ") if "First failure" in line)
-    (address,) = re.findall(r'href="([^"#]+)#decision"[^>]*>1</a>', failure)
+    (address,) = re.findall(r'href="([^"#]+)#decision"[^>]*><span[^>]*>decision </span>1</a>', failure)
     opened = _page(console, address)
 
     assert f"/runs/{run.run_id}?decision=first%2F1%3F" == address
