@@ -32,8 +32,13 @@ async function open(id, { isBack = false } = {}) {
   if (id === null) {
     document.getElementById("decision").hidden = true;
   } else {
+    const there = await renew(address, ["decision"], () => mine === turn).catch(() => null);
     // Who goes on fast is not taken back by what comes late.
-    if (!await renew(address, ["decision"], () => mine === turn)) return;
+    if (mine !== turn) return;
+    if (!there) {
+      location.assign(address);
+      return;
+    }
     const panel = document.getElementById("decision");
     panel.scrollIntoView({ block: "nearest" });
     say(panel.querySelector("h2")?.textContent ?? "");
