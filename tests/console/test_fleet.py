@@ -15,6 +15,7 @@ from runweaver.shared.figures import RunFigures
 from runweaver.shared.settings import ConsoleSettings
 from tests.support.kept_summaries import keep, made
 from tests.support.processes import Pipeline
+from tests.support.waiting import wait_until
 
 _EVIL = "<script>alert(document.cookie)</script>"
 
@@ -92,7 +93,7 @@ def test_charts_have_their_numbers_on_the_page(console: TestClient, own_pipeline
     assert [["0.5"]] == _numbers(page, "success")
     assert [["60"]] == _numbers(page, "tokens")
     assert [["700"]] == _numbers(page, "time")
-    assert 4 == page.count("<figcaption>") == page.count("<summary>The numbers</summary>")
+    assert 5 == page.count("<figcaption>") == page.count("<summary>The numbers</summary>")
 
 
 def test_goals_are_told_with_their_last_lost_run(console: TestClient, own_pipeline: Pipeline) -> None:
@@ -186,3 +187,18 @@ def test_where_the_server_does_not_answer_it_says_so(own_pipeline: Pipeline) -> 
 
     assert 503 == answer.status_code
     assert "The server does not answer" in answer.text
+
+
+def test_what_waited_is_told_as_far_as_somebody_looked(own_pipeline: Pipeline) -> None:
+    """The server knows only how much waits now: the console looks while it runs."""
+    own_pipeline.send('{"type":"run_started","run_id":"waits","goal_id":"g"}')
+    keep(own_pipeline, [made("run", _ago(minutes=5))])
+    settings = ConsoleSettings(redis_url=own_pipeline.url, namespace=own_pipeline.namespace)
+
+    with TestClient(create_app(settings), base_url="http://localhost") as running:
+        wait_until(lambda: running.get("/api/fleet/waiting").json(), what="somebody has looked")
+        (seen,) = running.get("/api/fleet/waiting?period=1h").json()
+        (row,) = _numbers(_page(running), "waiting")
+
+    assert (1, 0) == (seen["messages"], seen["open_runs"])
+    assert ["1", "0"] == row

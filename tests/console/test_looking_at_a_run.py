@@ -94,25 +94,36 @@ def test_the_nearest_success_is_a_click_away(visiting: Visiting, filled: Filled)
     assert [] == visit.troubles
 
 
-def test_a_dead_letter_is_looked_at_and_dropped(visiting: Visiting, own_pipeline: Pipeline, tmp_path: Path) -> None:
-    """Once that was confirmed."""
+def test_dead_letters_are_replayed_and_dropped(visiting: Visiting, own_pipeline: Pipeline, tmp_path: Path) -> None:
+    """What was mended becomes part of its run; what never will be is dropped, once that was confirmed."""
     asked: list[str] = []
 
     def note(text: str) -> None:
         asked.append(text)
 
-    own_pipeline.start("worker")
-    own_pipeline.send('{"type": "decision", "run_id": "r", "decision": {"id": "<b>d</b>"}}')
+    own_pipeline.start("worker", RUNWEAVER_MAX_MESSAGE_BYTES="1024")
+    own_pipeline.start("finalizer")
+    own_pipeline.send(
+        f'{{"type":"run_started","run_id":"late","goal_id":"g","goal_description":"{"x" * 2_000}"}}', "no message"
+    )
     own_pipeline.wait_until_merged()
     with visiting(serve_console(own_pipeline, tmp_path / "log")) as visit:
         visit.page.expose_function("asked", note)
         visit.page.add_init_script("window.confirm = (text) => { window.asked(text); return true; }")
         page = visit.open("/operations/dead-letters")
-        page.get_by_role("checkbox", name=re.compile("Choose [0-9]")).check()
+        letters = page.get_by_role("checkbox", name=re.compile("Choose [0-9]"))
+        letters.first.check()
+        page.get_by_role("button", name="Replay the chosen").click()
+        expect(page.get_by_text("1 replayed.")).to_be_visible()
+        expect(letters).to_have_count(1)
+        letters.first.check()
         page.get_by_role("button", name="Drop the chosen").click()
-        expect(page.get_by_role("checkbox", name=re.compile("Choose [0-9]"))).to_have_count(0)
-        expect(page.get_by_role("heading", name="Dead letters", exact=True)).to_be_visible()
+        expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
+    own_pipeline.send('{"type":"run_ended","run_id":"late","status":"completed"}')
+
     assert ["Forget the chosen messages for good?"] == asked
+    assert "x" * 2_000 == own_pipeline.summary("late").goal_description
+    assert [] == visit.troubles
 
 
 def test_who_shows_no_token_stays_outside(

@@ -1,8 +1,8 @@
 """What pages and tools read from."""
 
 from runweaver.console.live import live_summary
-from runweaver.query import Fleet, Insights, Runs, Summaries
-from runweaver.shared.connection import connect
+from runweaver.query import Fleet, Insights, PipelineStatus, Runs, Summaries, read_status
+from runweaver.shared.connection import connect, server_errors
 from runweaver.shared.errors import ArchiveExpiredError, InvalidArgumentError
 from runweaver.shared.keys import Keys
 from runweaver.shared.run import Run, RunStatus
@@ -41,6 +41,11 @@ class Sources:
         self.runs = Runs(settings.redis_url, namespace=settings.namespace)
         self.insights = Insights(settings.redis_url, namespace=settings.namespace)
         self.fleet = Fleet(settings.redis_url, namespace=settings.namespace)
+
+    def status(self) -> PipelineStatus:
+        """How the pipeline is doing."""
+        with server_errors(self.settings.redis_url):
+            return read_status(self.client, self.keys)
 
     def summary(self, run_id: str) -> RunSummary:
         """The summary of a run; of one that goes on, or was not summarised yet, as it stands (revision 0).

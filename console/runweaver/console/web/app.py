@@ -1,5 +1,7 @@
 """The application: which pages and answers there are, and what holds for all of them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
 
@@ -31,6 +33,7 @@ from runweaver.console.web.pages import operations as operations_page
 from runweaver.console.web.pages import run as run_page
 from runweaver.console.web.pages import runs as runs_page
 from runweaver.console.web.views import ASSETS, STATIC, trouble
+from runweaver.console.web.waiting import Waiting
 from runweaver.shared.errors import (
     AccessRefusedError,
     ArchiveExpiredError,
@@ -85,6 +88,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
         openapi_url="/api/openapi.json",
         # These load scripts from elsewhere, which the page's policy forbids, and which are not there without a network.
         docs_url=None,
+        lifespan=_lifespan,
         redoc_url=None,
     )
     token = checked_token("RUNWEAVER_CONSOLE_TOKEN", settings.console_token)
@@ -93,6 +97,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
     app.state.kept_runs = KeptRuns(app.state.sources)
     app.state.events = Events(app.state.sources.summaries)
     app.state.operations = Operations(settings)
+    app.state.waiting = Waiting(app.state.sources.status)
     for router in _API:
         app.include_router(router, prefix="/api")
     for router in _PAGES:
@@ -105,6 +110,13 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _tell_what_was_asked)
     app.add_exception_handler(Exception, _tell_mistake)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.waiting.start()
+    yield
+    app.state.waiting.close()
 
 
 def _tell_trouble(request: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from runweaver.console.web.kept_runs import KeptRuns
 from runweaver.console.web.operations import Operations
 from runweaver.console.web.run_view import pretty, prose
 from runweaver.console.web.visit import Visit
+from runweaver.console.web.waiting import Waiting
 from runweaver.shared.summary import RunSummary
 from runweaver.shared.wording import spell_duration
 
@@ -51,8 +52,15 @@ def kept_runs_of(request: Request) -> KeptRuns:
     return kept
 
 
+def waiting_of(request: Request) -> Waiting:
+    """What waited so far."""
+    waiting: Waiting = request.app.state.waiting
+    return waiting
+
+
 Reading = Annotated[Sources, Depends(sources_of)]
 Keeping = Annotated[KeptRuns, Depends(kept_runs_of)]
+Looking = Annotated[Waiting, Depends(waiting_of)]
 
 
 def operations_of(request: Request) -> Operations:

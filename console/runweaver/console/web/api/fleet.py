@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from runweaver.console.web.views import Reading
+from runweaver.console.web.views import Looking, Reading
+from runweaver.console.web.waiting import Waited
 from runweaver.query import FleetChanges, FleetOverview
 from runweaver.query.fleet import DEFAULT_GOALS
+from runweaver.shared.fields import utc_now
 
 router = APIRouter(tags=["fleet"])
 
@@ -39,6 +41,12 @@ def get_fleet(
 ) -> FleetOverview:
     """How the runs did that ended in a period up to now."""
     return sources.fleet.over(period.length, goals=goals)
+
+
+@router.get("/fleet/waiting")
+def get_waiting(waiting: Looking, period: Period = Period.DAY) -> list[Waited]:
+    """How much waited, each half a minute, as far as this console has been running."""
+    return waiting.since(utc_now() - period.length)
 
 
 @router.get("/fleet/changes")

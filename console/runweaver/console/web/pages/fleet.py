@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from runweaver.console.amounts import spell_seconds
 from runweaver.console.web.api.fleet import Period
-from runweaver.console.web.views import Reading, page
-from runweaver.query import ChangeKind, Direction, FleetOverview, Rate, read_status
-from runweaver.shared.connection import redact, server_errors
+from runweaver.console.web.views import Looking, Reading, page
+from runweaver.query import ChangeKind, Direction, FleetOverview, Rate
+from runweaver.shared.connection import redact
 from runweaver.shared.run import RunStatus
 from runweaver.shared.wording import spell_duration
 
@@ -33,10 +33,9 @@ _Row = tuple[datetime, list[tuple[float, str]]]
 
 
 @router.get("/")
-def fleet(request: Request, sources: Reading, period: Period = Period.DAY) -> Response:
+def fleet(request: Request, sources: Reading, waiting: Looking, period: Period = Period.DAY) -> Response:
     """The fleet over a period. What changed is loaded after it: it takes longer than all the rest."""
-    with server_errors(sources.settings.redis_url):
-        status = read_status(sources.client, sources.keys)
+    status = sources.status()
     overview = sources.fleet.over(period.length)
     context: dict[str, Any] = {
         "period": period,
@@ -51,6 +50,10 @@ def fleet(request: Request, sources: Reading, period: Period = Period.DAY) -> Re
         "agents_url": redact(sources.settings.redis_url),
         "spell_seconds": spell_seconds,
         "change": _change,
+        "waiting_rows": [
+            (each.at, [(each.messages, f"{each.messages:,}"), (each.open_runs, f"{each.open_runs:,}")])
+            for each in waiting.in_steps(overview)
+        ],
         **_rows(overview),
     }
     return page(request, "fleet.html", context)
