@@ -34,7 +34,9 @@ def _measure(scale: float) -> Rounds:
         _fill(site, max(_LEAST, int(_RUNS * scale)))
         site.wait_until_quiet()
         fleet = Fleet(site.url, namespace=KEYS.namespace)
-        console = TestClient(create_app(ConsoleSettings(redis_url=site.url, namespace=KEYS.namespace)))
+        settings = ConsoleSettings(redis_url=site.url, namespace=KEYS.namespace)
+        # Without a token, it is served under names of its own machine only.
+        console = TestClient(create_app(settings), base_url="http://localhost")
         while True:
             yield {
                 "over a day": Pair(_median_ms(lambda: fleet.over(timedelta(days=1)))),

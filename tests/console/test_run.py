@@ -156,12 +156,10 @@ def test_a_run_that_nobody_knows_is_not_found(console: TestClient) -> None:
 @pytest.mark.parametrize(
     "pattern", ["https://traces.example/{trace_id}?s={span_id}", "javascript:alert(1)//{trace_id}", None]
 )
-def test_a_trace_is_linked_to(
-    console: TestClient, pipeline: Pipeline, producer: Producer, monkeypatch: pytest.MonkeyPatch, pattern: str | None
-) -> None:
+def test_a_trace_is_linked_to(pipeline: Pipeline, producer: Producer, pattern: str | None) -> None:
     """Where somebody said how, and with an address of the web only."""
-    if pattern is not None:
-        monkeypatch.setenv("RUNWEAVER_TRACE_URL", pattern)
+    settings = ConsoleSettings(redis_url=pipeline.url, namespace=pipeline.namespace)
+    console = TestClient(create_app(settings, trace_url=pattern), base_url="http://localhost")
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     with producer.start_run("traced", trace_context=f"00-{trace}-00f067aa0ba902b7-01") as run:
         pass

@@ -4,9 +4,11 @@ import gzip
 import json
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
+
+from tests.support.quiet_server import QuietHandler, QuietServer
 
 #: How the server answers one request.
 Behaviour = Callable[["Exchange"], None]
@@ -50,27 +52,17 @@ class ModelServer:
         self._ending = threading.Event()
         model = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:
+            def answer(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.headers.append(dict(self.headers))
                 model.paths.append(self.path)
                 model.asked.append(asked)
                 model.behaviour(Exchange(self, asked, model._ending))
 
-            def log_message(self, *_arguments: Any) -> None:
-                """Say nothing."""
-
-        class Quiet(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_arguments: Any) -> None:
-                """Clients that do not wait for the answer are what is tested."""
-
-        self._server = Quiet(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._server = QuietServer(Handler)
 
     @property
     def url(self) -> str:
@@ -83,15 +75,14 @@ class ModelServer:
         return [json.loads(asked["messages"][-1]["content"]) for asked in self.asked]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ending.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 def says(*sentences: tuple[str, list[str]], usage: tuple[int, int] | None = (100, 20)) -> Behaviour:

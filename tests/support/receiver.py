@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from tests.support.quiet_server import QuietHandler, QuietServer
 
 #: What tests sign with.
 SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
@@ -59,8 +60,8 @@ class Receiver:
         self.requests: list[Request] = []
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Handler(QuietHandler):
+            def answer(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 request = Request(self.path, {name.lower(): text for name, text in self.headers.items()}, body)
                 receiver.requests.append(request)
@@ -71,17 +72,7 @@ class Receiver:
                     self.send_header(name, text)
                 self.end_headers()
 
-            def log_message(self, *_arguments: Any) -> None:
-                """Be quiet."""
-
-        class Quiet(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_arguments: Any) -> None:
-                """Clients may be killed."""
-
-        self._server = Quiet(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._server = QuietServer(Handler)
 
     @property
     def url(self) -> str:
@@ -104,14 +95,13 @@ class Receiver:
         return release
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 def write_hooks(path: Path, *hooks: dict[str, Any]) -> Path:

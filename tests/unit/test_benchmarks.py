@@ -28,7 +28,7 @@ def _measured(*arguments: str) -> Any:
 
 def test_rows_run() -> None:
     """Some rows by themselves: each figure is there, and says what it was held against."""
-    rows = ["finalizer", "reading"]
+    rows = ["finalizer", "reading", "fleet", "hook-plain-python"]
 
     told = _measured("benchmarks", *rows, "--rounds", "1", "--scale", "0.001")
 

@@ -5,13 +5,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from runweaver.console.commands.tracing import TraceUrl
 from runweaver.console.live import live_summary
 from runweaver.console.render import decision_lines, evidence_lines, summary_panel
 from runweaver.console.render_trace import trace_lines
 from runweaver.console.render_why import explanation_view
 from runweaver.console.terminal import NOT_FOUND, AsJson, fail, out, print_json_line, print_lines
 from runweaver.query import Runs, Summaries, explain, trace
-from runweaver.shared.errors import ArchiveExpiredError, SettingsError
+from runweaver.shared.errors import ArchiveExpiredError
 from runweaver.shared.run import Run, RunStatus
 
 commands = typer.Typer()
@@ -25,17 +26,10 @@ def show(
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Also what each sentence of the narrative rests on.")
     ] = False,
-    trace_url: Annotated[
-        str | None,
-        typer.Option(envvar="RUNWEAVER_TRACE_URL", help="Where traces are shown, with {trace_id} in its place."),
-    ] = None,
+    trace_url: TraceUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a run: its summary, or with --full all of it. Runs that still go on are shown as they stand."""
-    if trace_url is not None and "{trace_id}" not in trace_url:
-        raise SettingsError(
-            f"RUNWEAVER_TRACE_URL={trace_url!r}: it needs {{trace_id}} where the id of the trace belongs"
-        )
     summary = Summaries().get(run_id)
     run = None
     # A stuck run may have come back to life: then what it does now counts.

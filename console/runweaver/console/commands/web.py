@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from runweaver.console.commands.processes import Parent
+from runweaver.console.commands.tracing import TraceUrl
 from runweaver.console.fleet import stop_with_parent
 from runweaver.console.terminal import out
 from runweaver.shared.errors import MissingExtraError
@@ -25,6 +26,7 @@ def serve(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Nothing can be changed from there. Also RUNWEAVER_CONSOLE_READ_ONLY.")
     ] = False,
+    trace_url: TraceUrl = None,
     parent: Parent = None,
 ) -> None:
     """Serve the page where people look at runs, until SIGTERM."""
@@ -40,7 +42,8 @@ def serve(
         ) from None
     if parent is not None:
         stop_with_parent(parent)
-    serve_console(ConsoleSettings.load(console_read_only=read_only or None), host, port, tell=_tell)
+    settings = ConsoleSettings.load(console_read_only=read_only or None)
+    serve_console(settings, host, port, trace_url=trace_url, tell=_tell)
 
 
 def _tell(address: str) -> None:

@@ -75,8 +75,12 @@ _STATUSES: Final = (
 )
 
 
-def create_app(settings: ConsoleSettings) -> FastAPI:
-    """The console of one namespace. Nothing is connected before something is asked.
+def create_app(settings: ConsoleSettings, *, trace_url: str | None = None) -> FastAPI:
+    """The console of one namespace. Nothing is connected before it runs, or something is asked.
+
+    Args:
+        settings: where the data is, and what people have to show.
+        trace_url: where traces are shown, with `{trace_id}` and, if need be, `{span_id}`; absent: their ids are shown.
 
     Raises:
         SettingsError: a URL makes no sense, or the token is too short.
@@ -96,6 +100,7 @@ def create_app(settings: ConsoleSettings) -> FastAPI:
     app.state.sources = Sources(settings)
     app.state.kept_runs = KeptRuns(app.state.sources)
     app.state.events = Events(app.state.sources.summaries)
+    app.state.trace_url = trace_url
     app.state.operations = Operations(settings)
     app.state.waiting = Waiting(app.state.sources.status)
     for router in _API:

@@ -23,13 +23,16 @@ _LAST_ANSWERS_S: Final = 2
 _log = get_logger(__name__)
 
 
-def serve_console(settings: ConsoleSettings, host: str, port: int, *, tell: Callable[[str], None]) -> None:
+def serve_console(
+    settings: ConsoleSettings, host: str, port: int, *, trace_url: str | None, tell: Callable[[str], None]
+) -> None:
     """Serve pages, until SIGTERM.
 
     Args:
         settings: where the data is, and what people have to show.
         host: the address to listen at.
         port: 0 for a free one.
+        trace_url: where traces are shown, see `create_app`.
         tell: is told the address, once somebody listens there.
 
     Raises:
@@ -44,7 +47,7 @@ def serve_console(settings: ConsoleSettings, host: str, port: int, *, tell: Call
         )
     # Of its beginning and its end we say more than it does.
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger().level))
-    app = create_app(settings)
+    app = create_app(settings, trace_url=trace_url)
     listener = listen(host, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         # Before the server takes signals itself, and when it has answered the last. There is nothing to tidy up.

@@ -12,7 +12,8 @@ from typing import Final
 SESSION_S: Final = 12 * 60 * 60
 
 #: Whoever steals a cookie must not find out the token by trying: each try takes some 50 ms and 16 MiB.
-_SCRYPT: Final = {"salt": b"runweaver console", "n": 2**14, "r": 8, "p": 1, "dklen": 32}
+_SALT: Final = b"runweaver console"
+_ROUNDS: Final = 2**14
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Sessions:
             token: what they have shown.
             now: seconds of the Unix epoch.
         """
-        self._key = hashlib.scrypt(token.encode(), **_SCRYPT)  # type: ignore[arg-type]
+        self._key = hashlib.scrypt(token.encode(), salt=_SALT, n=_ROUNDS, r=8, p=1, dklen=32)
         self._now = now
         self._ended: dict[str, int] = {}
         #: Cookies do not know ports: two consoles on one machine must not take each other's.

@@ -1,6 +1,5 @@
 """One run: what became of it, why, and every decision in it."""
 
-import os
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -43,7 +42,7 @@ def run(  # noqa: PLR0917 - each stands in the address
         "summary": summary,
         "sentences": run_view.sentences(summary),
         "is_live": summary.status is RunStatus.RUNNING,
-        "trace_url": _trace_url(summary),
+        "trace_url": _trace_url(request.app.state.trace_url, summary),
         "run": folded,
         "only": only,
         "numbers": {},
@@ -64,8 +63,8 @@ def _of_run(run: Run, run_id: str, decision_id: str | None, start: int, only: st
     }
 
 
-def _trace_url(summary: RunSummary) -> str | None:
-    pattern = os.environ.get("RUNWEAVER_TRACE_URL")
+def _trace_url(pattern: str | None, summary: RunSummary) -> str | None:
+    # Others than addresses of the web would be scripts.
     if pattern is None or summary.trace_id is None or not pattern.startswith(("http://", "https://")):
         return None
     return pattern.replace("{trace_id}", summary.trace_id).replace("{span_id}", summary.span_id or "")
